@@ -1,0 +1,93 @@
+/*
+ * What an answer means: one pure function from what came back, what the task
+ * allows and what the job has been through, to what happens next. It is the
+ * heart; its table of rows is in design terms, and tested row by row.
+ *
+ *	struct verdict v = cascade_judge(&policy, &history, &finding);
+ *	switch (v.next) ...
+ */
+#ifndef SLUICE_CASCADE_H
+#define SLUICE_CASCADE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "money.h"
+#include "provider.h"
+
+/* What the task and the job allow. */
+struct cascade_policy {
+	double min_confidence;   /* below it a valid answer escalates; 0: any will do */
+	bool needs_confidence;   /* unmeasured is escalated too, not accepted and counted */
+	int max_repairs;         /* same model, error quoted */
+	int max_attempts;        /* calls of one run, throttled ones not counted */
+	int max_hops;
+	pico max_cost;           /* of one run; 0: none */
+	bool refusal_escalates;  /* once, then dead; false: dead at once */
+	bool degraded_allowed;   /* a valid but unsure answer beats none at the end of the road */
+};
+
+/* What the job has been through in this run. */
+struct cascade_history {
+	int attempts; /* this one included, throttled ones not */
+	int repairs;  /* with this model */
+	int hop;
+	int refusals; /* before this one */
+	int transient;           /* failures of the provider in a row, before this one */
+	pico spent;              /* this call included */
+	bool past_deadline;
+	bool has_next_candidate; /* another candidate of this tier may take it */
+	bool has_higher_tier;    /* a higher tier is allowed and not tried */
+	bool has_larger_window;  /* a candidate or tier with a larger context exists */
+	bool has_fallback_answer; /* a valid answer below the threshold was seen before */
+	char signature[96];      /* of the failure before this one; "" */
+};
+
+/* What came back, checked. */
+struct cascade_finding {
+	enum reply_kind kind;
+	bool valid;           /* parsed, and fits the schema (or plain text was wanted) */
+	double confidence;    /* NAN: unmeasured */
+	char signature[96];   /* of this failure: "schema /items/-/price type", "truncated" … */
+	bool never_retry;
+};
+
+#define NEXT_STEPS(X)                                                                  \
+	X(ACCEPT)   /* this is the answer */                                           \
+	X(DEGRADE)  /* end with the best valid answer there is, marked degraded */     \
+	X(REPAIR)   /* ask the same model again, the error quoted */                   \
+	X(RETRY)    /* ask the same candidate again after a back-off */                \
+	X(FALLBACK) /* the tier's next candidate */                                    \
+	X(ESCALATE) /* the next tier */                                                \
+	X(WIDEN)    /* a candidate or tier with a larger window */                     \
+	X(WAIT)     /* throttled: when the quota allows; not an attempt */             \
+	X(PARK)     /* the credential is broken; wait for people */                    \
+	X(DIE)      /* dead, with the reason */
+
+enum next_step {
+#define NEXT_STEP(name) NEXT_##name,
+	NEXT_STEPS(NEXT_STEP)
+#undef NEXT_STEP
+};
+
+struct verdict {
+	enum next_step next;
+	const char *reason; /* a constant code: "accepted", "invalid_output", "max_attempts" … */
+	bool unmeasured;    /* accepted without a confidence */
+};
+
+struct verdict cascade_judge(const struct cascade_policy *policy,
+			     const struct cascade_history *history,
+			     const struct cascade_finding *finding);
+
+const char *next_step_name(enum next_step next); /* "accept", … */
+
+/*
+ * The JSON in an answer: code fences and leading prose are forgiven. Finds the
+ * outermost value; returns it (the caller's) and where its bytes lie, or NULL
+ * with a REJECT error fit to quote to the model.
+ */
+json_t *cascade_extract_json(const char *text, size_t len, const char **start, size_t *value_len,
+			     struct error *err);
+
+#endif

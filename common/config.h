@@ -1,0 +1,151 @@
+/*
+ * The one configuration file, checked and resolved: schemas/config.json is its
+ * contract and says what every setting means. Read once, then read-only.
+ *
+ *	struct config *config = config_load("sluice.yaml", err);
+ *	if (!config)    -- err has file, line, column and what to do
+ *	const struct tier *tier = config_tier(config, "economy");
+ *	const struct task *task = config_task(config, job->task);
+ *
+ * Secrets come from ${ENV} and ${file:PATH}; config_show() masks them.
+ */
+#ifndef SLUICE_CONFIG_H
+#define SLUICE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "clock.h"
+#include "error.h"
+#include "job.h"
+#include "json.h"
+#include "model.h"
+#include "money.h"
+#include "provider.h"
+
+/* A provider account: where it is, how it is spoken to, with which key. */
+struct endpoint {
+	const char *name; /* "openai": what prices, ledger and limits call it */
+	const struct provider *provider;
+	const char *base_url; /* "https://api.openai.com/v1", no slash at the end */
+	const char *credential; /* a name for the key in rows and metrics, never the key */
+	const char *key;        /* "" : none is sent */
+	bool self_hosted;       /* may see data of class restricted */
+	bool sends_limits;      /* rate-limit headers can be expected */
+	bool supports_batch;
+	nsec connect_timeout;
+	nsec first_byte_timeout;
+	nsec idle_timeout;
+	nsec total_timeout;
+	size_t max_connections; /* calls at once by one worker; 0: no limit of its own */
+	const char *ca_file;    /* "" : the system's */
+};
+
+struct candidate {
+	const struct endpoint *endpoint;
+	const char *model; /* alias resolved */
+	struct model traits;
+	unsigned weight;
+};
+
+struct tier {
+	const char *name;
+	size_t rank; /* 0 is the cheapest; the order in the file */
+	struct candidate *candidates;
+	size_t candidate_count;
+	const char *pick; /* "weighted", "cheapest", "fastest" */
+};
+
+struct task {
+	const char *name; /* "" : the defaults, for jobs of no or an unknown task */
+	const char *tier; /* default for "auto" without a router; "" : none */
+	const json_t *output_schema; /* used where the job brings none; NULL: none */
+	double min_confidence;
+	const char *confidence_field; /* JSON pointer to a number in the output; "" : none */
+	bool needs_confidence;
+	int64_t max_output_tokens; /* 0: the model's */
+	pico max_cost;             /* of one run; 0: none */
+	int max_repairs;
+	int max_attempts;
+	bool refusal_escalates;
+	bool degraded_allowed;
+	const char *static_answer; /* "" : none */
+	nsec cache_ttl;            /* exact answer cache; 0: off */
+};
+
+/* Two back-off profiles with full jitter: wait = random(0, min(longest, first × 2^n)). */
+struct backoff_profile {
+	nsec first;
+	nsec longest;
+	int max_tries; /* in a row on one candidate */
+};
+
+struct kafka_settings {
+	const char *brokers;
+	const char *prefix;    /* topics are <prefix>.<tier>.<lane>, <prefix>.intake, … */
+	const char *group;     /* consumer group of the workers */
+	const json_t *options; /* librdkafka settings as given (security, tuning); secrets resolved */
+	const json_t *reply_prefixes; /* array: a reply topic must begin with one of them */
+	int partitions;               /* for topics create */
+	int replication;
+	size_t max_message_bytes;
+};
+
+struct postgres_settings {
+	const char *url; /* libpq connection string */
+	nsec statement_timeout;
+	nsec lock_timeout;
+};
+
+struct worker_settings {
+	size_t max_in_flight;
+	size_t group_size;   /* rows per claim or settle */
+	nsec linger;         /* longest a claim or settle waits for company */
+	nsec grace;          /* after SIGTERM */
+	size_t park_rows_per_unit; /* read-ahead bounds for PARKED rows of one business unit … */
+	size_t park_rows_total;    /* … and of all */
+	nsec longest_wait_in_memory; /* longer waits are parked */
+	int normal_share;  /* percent of intake kept for normal while express has work */
+	int max_hops;
+	nsec max_job_age;  /* older messages are refused; 0: none */
+	const char *spool_dir; /* finished calls wait here while Postgres is away */
+	const char *listen;    /* "127.0.0.1:9464" for /metrics, /healthz, /readyz; "" : off */
+	const char *listen_token; /* bearer token wanted on it; "" : loopback without one */
+	struct backoff_profile throttled;
+	struct backoff_profile unavailable;
+	double breaker_share;    /* failures of the window that open the breaker */
+	nsec breaker_window;
+	int breaker_min_calls;
+	nsec breaker_probe_after;
+};
+
+struct config {
+	json_t *tree; /* owned, with secrets resolved; everything borrows from it */
+	struct kafka_settings kafka;
+	struct postgres_settings postgres;
+	struct worker_settings worker;
+	struct endpoint *endpoints;
+	size_t endpoint_count;
+	struct tier *tiers; /* cheapest first */
+	size_t tier_count;
+	struct task *tasks; /* [0] are the defaults */
+	size_t task_count;
+	const json_t *routing; /* weights, thresholds and rules: see routing.h */
+};
+
+/* Reads and checks a file; NULL path: $SLUICE_CONFIG, ./sluice.yaml, /etc/sluice/sluice.yaml, else the built-in default. */
+struct config *config_load(const char *path, struct error *err) MUST_USE;
+
+/* The same from bytes; `name` is what errors call it. */
+struct config *config_read(const char *name, const char *yaml, size_t len, struct error *err) MUST_USE;
+void config_destroy(struct config *config);
+AUTO_DEFINE(struct config, config_destroy)
+
+const struct tier *config_tier(const struct config *config, const char *name); /* NULL: none */
+const struct task *config_task(const struct config *config, const char *name); /* never NULL */
+const struct endpoint *config_endpoint(const struct config *config, const char *name);
+
+/* The effective configuration as JSON, secrets masked. The caller's. */
+json_t *config_show(const struct config *config);
+
+#endif
