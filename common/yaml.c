@@ -231,15 +231,20 @@ static json_t *convert(struct yaml *doc, struct fy_node *node, int depth, struct
 	return scalar(doc, node, err);
 }
 
-static bool error_of_parser(const char *name, struct fy_diag *diag, struct error *err)
+/* The parser's first complaint. */
+static bool error_of_parser(struct fy_parser *parser, const char *name, struct error *err)
 {
+	struct fy_diag *diag = fy_parser_get_diag(parser); /* a reference of ours */
 	void *at = NULL;
 	struct fy_diag_error *first = fy_diag_errors_iterate(diag, &at);
 
-	if (!first)
-		return error_set(err, ERROR_REJECT, "%s: not YAML", name);
-	return error_set(err, ERROR_REJECT, "%s:%d:%d: %s", name, first->line, first->column,
-			 first->msg);
+	if (first)
+		error_set(err, ERROR_REJECT, "%s:%d:%d: %s", name, first->line, first->column,
+			  first->msg);
+	else
+		error_set(err, ERROR_REJECT, "%s: not YAML", name);
+	fy_diag_unref(diag);
+	return false;
 }
 
 /* The one document of the text; NULL with an error if there is none, or a second one. */
@@ -250,7 +255,7 @@ static struct fy_document *load_only(struct fy_parser *parser, const char *name,
 
 	if (!document) {
 		if (fy_parser_get_stream_error(parser))
-			error_of_parser(name, fy_parser_get_diag(parser), err);
+			error_of_parser(parser, name, err);
 		else
 			error_set(err, ERROR_REJECT, "%s: holds no settings", name);
 		return NULL;
@@ -261,7 +266,7 @@ static struct fy_document *load_only(struct fy_parser *parser, const char *name,
 			error_set(err, ERROR_REJECT, "%s: a second document follows; one is wanted",
 				  name);
 		else
-			error_of_parser(name, fy_parser_get_diag(parser), err);
+			error_of_parser(parser, name, err);
 		fy_parse_document_destroy(parser, second);
 		fy_parse_document_destroy(parser, document);
 		return NULL;
