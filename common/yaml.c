@@ -208,8 +208,9 @@ static json_t *convert(struct yaml *doc, struct fy_node *node, int depth, struct
 	if (!node)
 		return json_null();
 	if (depth > MAX_DEPTH || ++doc->values > MAX_VALUES) {
-		error_at(doc, node, err, "more than %d levels or %d values (aliases counted each time)",
-			 MAX_DEPTH, MAX_VALUES);
+		error_at(doc, node, err,
+			 "more than %d levels or %d values (aliases counted each time)", MAX_DEPTH,
+			 MAX_VALUES);
 		return NULL;
 	}
 	if (fy_node_get_tag_token(node)) {
