@@ -5,6 +5,10 @@
  *
  *	struct verdict v = cascade_judge(&policy, &history, &finding);
  *	switch (v.next) ...
+ *
+ * Limits (cost, attempts, hops, deadline) are asked only before another call:
+ * a good answer that is paid for is accepted however late or dear it came, and
+ * a job that dies anyway dies with what was wrong with it.
  */
 #ifndef SLUICE_CASCADE_H
 #define SLUICE_CASCADE_H
@@ -20,7 +24,8 @@ struct cascade_policy {
 	double min_confidence;   /* below it a valid answer escalates; 0: any will do */
 	bool needs_confidence;   /* unmeasured is escalated too, not accepted and counted */
 	int max_repairs;         /* same model, error quoted */
-	int max_attempts;        /* calls of one run, throttled ones not counted */
+	int max_transient;       /* the provider's failures in a row on one candidate */
+	int max_attempts;        /* calls of one run, throttled ones not counted; at least 1 */
 	int max_hops;
 	pico max_cost;           /* of one run; 0: none */
 	bool refusal_escalates;  /* once, then dead; false: dead at once */
@@ -34,13 +39,13 @@ struct cascade_history {
 	int hop;
 	int refusals; /* before this one */
 	int transient;           /* failures of the provider in a row, before this one */
-	pico spent;              /* this call included */
+	pico spent;              /* this call included; unpriced calls count their bound */
 	bool past_deadline;
 	bool has_next_candidate; /* another candidate of this tier may take it */
 	bool has_higher_tier;    /* a higher tier is allowed and not tried */
-	bool has_larger_window;  /* a candidate or tier with a larger context exists */
+	bool has_larger_window;  /* a candidate or allowed tier with a larger context exists */
 	bool has_fallback_answer; /* a valid answer below the threshold was seen before */
-	char signature[96];      /* of the failure before this one; "" */
+	char signature[96];      /* of this model's failure before this one; "" */
 };
 
 /* What came back, checked. */
@@ -70,10 +75,34 @@ enum next_step {
 #undef NEXT_STEP
 };
 
+/*
+ * Why: constant codes, the same in rows, messages and metrics. The limits among
+ * them end a job whose last call would otherwise have been followed by another.
+ */
+#define VERDICT_REASONS(X)                                                              \
+	X(ACCEPTED, "accepted")                                                         \
+	X(LOW_CONFIDENCE, "low_confidence")                                             \
+	X(INVALID_OUTPUT, "invalid_output") /* not JSON, or not as the schema wants it */ \
+	X(SAME_FAILURE, "same_failure")     /* again, although it was quoted */         \
+	X(TRUNCATED, "truncated")           /* by the cap on output tokens */           \
+	X(GARBLED, "garbled")               /* paid for, but not the provider's format */ \
+	X(REFUSED, "refused")                                                           \
+	X(THROTTLED, "throttled")                                                       \
+	X(CREDENTIAL, "credential")                                                     \
+	X(TOO_LARGE, "too_large")                                                       \
+	X(UNAVAILABLE, "unavailable")                                                   \
+	X(LOST, "lost")                                                                 \
+	X(INVALID_REQUEST, "invalid_request")                                           \
+	X(UNKNOWN_MODEL, "unknown_model")                                               \
+	X(DEADLINE, "deadline")                                                         \
+	X(MAX_COST, "max_cost")                                                         \
+	X(MAX_ATTEMPTS, "max_attempts")                                                 \
+	X(MAX_HOPS, "max_hops")
+
 struct verdict {
 	enum next_step next;
-	const char *reason; /* a constant code: "accepted", "invalid_output", "max_attempts" … */
-	bool unmeasured;    /* accepted without a confidence */
+	const char *reason; /* one of VERDICT_REASONS */
+	bool unmeasured;    /* accepted without the confidence the task asks for */
 };
 
 struct verdict cascade_judge(const struct cascade_policy *policy,
@@ -83,9 +112,10 @@ struct verdict cascade_judge(const struct cascade_policy *policy,
 const char *next_step_name(enum next_step next); /* "accept", … */
 
 /*
- * The JSON in an answer: code fences and leading prose are forgiven. Finds the
- * outermost value; returns it (the caller's) and where its bytes lie, or NULL
- * with a REJECT error fit to quote to the model.
+ * The JSON in an answer: code fences and prose around it are forgiven. Finds the
+ * outermost value, the longest where there are several; returns it (the caller's)
+ * and where its bytes lie in text, or NULL with a REJECT error fit to quote to the
+ * model. A value that was cut short is never taken for one of its parts.
  */
 json_t *cascade_extract_json(const char *text, size_t len, const char **start, size_t *value_len,
 			     struct error *err);
