@@ -169,3 +169,23 @@ BEGIN
 	SELECT coalesce(sum(deltas), 0) INTO folded FROM summed;
 	RETURN folded;
 END $$;
+
+-- Jobs a worker gives up without a decision become PARKED, due now. Attempts it names were surely not sent
+-- and end without money; other open ones may have been, so their bound is written off as unknown.
+CREATE FUNCTION hand_back(worker uuid, jobs_given uuid[], unsent uuid[], unsent_days integer[]) RETURNS SETOF uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+	given uuid[];
+BEGIN
+	UPDATE attempts a SET state = 'throttled', closed_at = now(), verdict = 'not_sent', reply = 'not_sent'
+	FROM unnest(unsent, unsent_days) AS t(attempt_id, day_no)
+	WHERE a.day = date '2000-01-01' + t.day_no AND a.attempt_id = t.attempt_id AND a.state = 'sent';
+	WITH back AS (
+		UPDATE jobs SET state = 'PARKED', reason = 'handed_back', due = now(), owner = NULL, changed_at = now()
+		WHERE job_id = ANY (jobs_given) AND owner = worker AND state = 'CLAIMED'
+		RETURNING job_id
+	)
+	SELECT array_agg(job_id) INTO given FROM back;
+	PERFORM write_off(given);
+	RETURN QUERY SELECT unnest(given);
+END $$;

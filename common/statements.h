@@ -1,0 +1,18 @@
+/*
+ * The statements of the protocol, prepared on every connection of a worker:
+ * the files of sql/statements/, by their names.
+ *
+ *	struct pg *pg = pg_create(&options, statements_all(&count), count);
+ *	pg_send(pg, "settle", args, group);
+ */
+#ifndef SLUICE_STATEMENTS_H
+#define SLUICE_STATEMENTS_H
+
+#include <stddef.h>
+
+#include "pg.h"
+
+/* Lives as long as the process. */
+const struct pg_statement *statements_all(size_t *count);
+
+#endif

@@ -1,0 +1,85 @@
+-- Close attempts, book money, decide jobs, owe what is owed. One transaction. Money is fenced by the attempt
+-- (it must be open), decisions by the job (its epoch must be the attempt's). Safe to send again.
+--  closings: $1 attempt id, $2 day, $3 state, $4 verdict, $5 purpose, $6 reply, $7 status, $8 answered model,
+--   $9 request id, $10 ttfb ms, $11 total ms, $12 confidence, $13 error, $14 signature, $15 billed, $16 cost (null: unpriced),
+--   $17 input, $18 cache read, $19 cache write, $20 cache write 1h, $21 output, $22 reasoning, $23 cache saving
+--  decisions: $24 job id, $25 epoch, $26 state, $27 hop, $28 tier, $29 lane, $30 wait ms, $31 reason, $32 progress,
+--   $33 degraded, $34 unmeasured, $35 is json, $36 attempts, $37 confidence, $38 cost, $39 provider, $40 model, $41 detail, $42 output
+--  debts: $43 job id, $44 event id, $45 kind, $46 topic, $47 key, $48 headers, $49 body
+WITH closing AS MATERIALIZED (
+	SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[],
+		$10::int[], $11::int[], $12::float8[], $13::text[], $14::text[], $15::bool[], $16::int8[], $17::int8[], $18::int8[],
+		$19::int8[], $20::int8[], $21::int8[], $22::int8[], $23::int8[])
+	AS t(attempt_id, day_no, state, verdict, purpose, reply, status, answered_model, request_id, ttfb_ms, total_ms,
+		confidence, error, signature, billed, cost, input, cache_read, cache_write, cache_write_1h, output, reasoning, cache_saving)
+), prior AS MATERIALIZED (
+	SELECT a.day, a.attempt_id, a.state AS was FROM closing c
+	JOIN attempts a ON a.day = date '2000-01-01' + c.day_no AND a.attempt_id = c.attempt_id
+	WHERE a.state IN ('sent', 'unknown')
+	ORDER BY a.attempt_id FOR UPDATE OF a
+), closed AS (
+	UPDATE attempts a SET state = c.state::attempt_state, closed_at = now(), verdict = c.verdict, reply = c.reply, status = c.status,
+		answered_model = c.answered_model, request_id = c.request_id, ttfb_ms = c.ttfb_ms, total_ms = c.total_ms,
+		confidence = c.confidence, error = c.error, signature = c.signature
+	FROM prior p JOIN closing c USING (attempt_id)
+	WHERE a.day = p.day AND a.attempt_id = p.attempt_id
+	RETURNING a.*, p.was
+), decision AS MATERIALIZED (
+	SELECT * FROM unnest($24::uuid[], $25::int[], $26::text[], $27::int[], $28::text[], $29::text[], $30::int8[], $31::text[],
+		$32::text[], $33::bool[], $34::bool[], $35::bool[], $36::int[], $37::float8[], $38::int8[], $39::text[], $40::text[], $41::text[],
+		$42::bytea[])
+	AS t(job_id, epoch, state, hop, tier, lane, wait_ms, reason, progress, degraded, unmeasured, is_json, attempts,
+		confidence, cost, provider, model, detail, output)
+), ours AS MATERIALIZED (
+	SELECT j.job_id FROM jobs j JOIN decision d USING (job_id)
+	WHERE j.epoch = d.epoch AND j.state = 'CLAIMED' AND (NOT j.cancel_requested OR d.state = 'CANCELLED')
+	ORDER BY j.job_id FOR UPDATE OF j
+), decided AS (
+	UPDATE jobs j SET state = d.state::job_state, hop = coalesce(d.hop, j.hop), tier = coalesce(d.tier, j.tier),
+		lane = coalesce(d.lane::lane, j.lane), reason = d.reason, progress = d.progress, changed_at = now(),
+		owner = CASE WHEN d.state = 'CLAIMED' THEN j.owner END,
+		due = CASE WHEN d.state = 'PARKED' THEN now() + make_interval(secs => d.wait_ms / 1000.0) END
+	FROM ours o JOIN decision d USING (job_id)
+	WHERE j.job_id = o.job_id
+	RETURNING j.job_id, j.day, j.run, j.state
+), booked AS (
+	INSERT INTO ledger (month, attempt_id, kind, seq, job_id, run, hop, sent_at, amount, input, cache_read, cache_write,
+		cache_write_1h, output, reasoning, cache_saving, free_plan, lane, business_unit, feature, environment, usage_tier,
+		user_name, task, prompt_name, prompt_version, provider, model, credential, tier, mode, purpose)
+	SELECT date_trunc('month', a.day)::date, a.attempt_id,
+		CASE WHEN a.was = 'unknown' THEN 'adjustment' WHEN a.state = 'unknown' THEN 'unknown' ELSE 'charge' END::ledger_kind, 0,
+		a.job_id, a.run, a.hop, a.sent_at,
+		CASE WHEN a.was = 'unknown' THEN CASE WHEN c.billed THEN c.cost ELSE 0 END - a.bound
+			WHEN a.state = 'unknown' THEN a.bound ELSE c.cost END,
+		c.input, c.cache_read, c.cache_write, c.cache_write_1h, c.output, c.reasoning, c.cache_saving,
+		p.free_plan, a.lane, p.business_unit, p.feature, p.environment, p.usage_tier, p.user_name, p.task, p.prompt_name,
+		p.prompt_version, a.provider, coalesce(nullif(a.answered_model, ''), a.model), a.credential, a.tier, a.mode,
+		CASE WHEN c.purpose = 'accepted' AND d.state IS DISTINCT FROM 'DONE' THEN 'late' ELSE c.purpose END
+	FROM closed a JOIN closing c USING (attempt_id)
+	JOIN jobs j ON j.job_id = a.job_id
+	JOIN payloads p ON p.day = j.day AND p.job_id = a.job_id
+	LEFT JOIN decided d ON d.job_id = a.job_id
+	WHERE CASE WHEN a.was = 'unknown' THEN a.state <> 'unknown' ELSE c.billed OR a.state = 'unknown' END
+	RETURNING *
+), summed AS (
+	INSERT INTO rollup_deltas (hour, business_unit, feature, environment, usage_tier, task, provider, model, tier, lane,
+		kind, purpose, calls, unpriced, amount, input, cache_read, cache_write, output)
+	SELECT date_trunc('hour', sent_at), business_unit, feature, environment, usage_tier, task, provider, model, tier, lane,
+		kind, purpose, count(*), count(*) FILTER (WHERE amount IS NULL), coalesce(sum(amount), 0), sum(input), sum(cache_read),
+		sum(cache_write + cache_write_1h), sum(output)
+	FROM booked GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+), answered AS (
+	INSERT INTO results (day, job_id, run, outcome, degraded, unmeasured, is_json, attempts, confidence, cost, reason, tier,
+		provider, model, detail, output)
+	SELECT d.day, d.job_id, d.run, d.state, i.degraded, i.unmeasured, i.is_json, i.attempts, i.confidence, i.cost, i.reason, i.tier,
+		i.provider, i.model, i.detail, i.output
+	FROM decided d JOIN decision i USING (job_id) WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
+), owed AS (
+	INSERT INTO outbox (event_id, job_id, kind, topic, key, headers, body, next_try)
+	SELECT t.event_id, t.job_id, t.kind, t.topic, t.key, t.headers, t.body, now() + interval '20 s'
+	FROM unnest($43::uuid[], $44::uuid[], $45::text[], $46::text[], $47::text[], $48::text[], $49::bytea[])
+		AS t(job_id, event_id, kind, topic, key, headers, body)
+	JOIN decided d ON d.job_id = t.job_id
+	ON CONFLICT (event_id) DO NOTHING
+)
+SELECT job_id FROM decided
