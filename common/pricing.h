@@ -5,6 +5,9 @@
  *	const struct price *p = price_book_find(book, "openai", reply.model, "gpt-4o-mini", MODE_SYNC, wall);
  *	pico cost = price_cost(p, &reply.usage);        -- PICO_UNPRICED for NULL
  *	pico bound = price_bound(p, 2100, 1024);        -- the most it can cost
+ *
+ * Counts come from outside: negative ones are taken for 0, and what does not
+ * fit in pico stays at PICO_MOST instead of wrapping.
  */
 #ifndef SLUICE_PRICING_H
 #define SLUICE_PRICING_H
@@ -14,6 +17,8 @@
 #include "clock.h"
 #include "money.h"
 #include "usage.h"
+
+#define PICO_MOST INT64_MAX /* nine million dollars: no call costs that */
 
 enum price_mode { MODE_SYNC, MODE_BATCH, MODE_FLEX, MODE_PRIORITY };
 
@@ -52,12 +57,16 @@ const struct price *price_book_find(const struct price_book *book, const char *p
 				    const char *answered, const char *asked, enum price_mode mode,
 				    nsec wall);
 
+/* PICO_UNPRICED without a price, or where the provider did not tell the usage. */
 pico price_cost(const struct price *price, const struct usage *usage);
 
-/* The most a call can cost: every input token at its dearest class, the output cap used up. */
+/*
+ * The most a call can cost: every input token at its dearest class, the output
+ * cap used up. PICO_UNPRICED without a price.
+ */
 pico price_bound(const struct price *price, int64_t input_tokens, int64_t max_output_tokens);
 
-/* Worst case over the whole book, for models without a price. */
+/* For models without a price: the worst case over the whole book (an empty one: a dear constant). */
 pico price_bound_unpriced(const struct price_book *book, int64_t input_tokens,
 			  int64_t max_output_tokens);
 
