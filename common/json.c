@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "ensure.h"
+#include "utf8.h"
 
 json_t *json_read(const char *bytes, size_t len, enum json_origin origin, struct error *err)
 {
@@ -66,34 +67,18 @@ bool json_bool_or(const json_t *object, const char *name, bool fallback)
 	return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
-/* Length of the well-formed UTF-8 sequence at p, or 0. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (len == 0 || p[0] > 0xf4 || len > left)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 json_t *json_lenient_string(const char *bytes, size_t len)
 {
 	AUTO_FINISH(buffer_finish) struct buffer clean = {0};
 	json_t *string;
 
 	for (size_t at = 0; at < len;) {
-		size_t step = utf8_sequence((const unsigned char *)bytes + at, len - at);
+		size_t step = utf8_step(bytes + at, len - at);
 
 		if (step > 0)
 			buffer_append(&clean, bytes + at, step);
 		else
-			buffer_text(&clean, "\xef\xbf\xbd");
+			buffer_text(&clean, UTF8_REPLACEMENT);
 		at += step > 0 ? step : 1;
 	}
 	string = json_stringn(clean.data ? clean.data : "", clean.len);
