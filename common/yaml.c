@@ -345,6 +345,11 @@ json_t *yaml_tree(const struct yaml *doc)
 	return doc->tree;
 }
 
+const char *yaml_name(const struct yaml *doc)
+{
+	return doc->name;
+}
+
 /* Copy the next part of a JSON pointer, unescaped; returns what follows it, NULL at the end. */
 static const char *next_part(const char *pointer, char *part, size_t size)
 {

@@ -30,6 +30,8 @@ AUTO_DEFINE(struct yaml, yaml_destroy)
 /* The values, borrowed: they live as long as the document unless increfed. */
 json_t *yaml_tree(const struct yaml *doc);
 
+const char *yaml_name(const struct yaml *doc); /* what errors call it; borrowed */
+
 /*
  * Where the value of a JSON pointer stands, counted from 1. A pointer that leads
  * nowhere gives the place of the last value on its way that is there.
