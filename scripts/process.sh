@@ -55,31 +55,31 @@ process_start()
 	pid=$!
 	disown "$pid"
 	echo "$pid $(process_start_time "$pid")" >"$name.pid"
-	process_await "$name" "$ready" "$seconds" "$pid" && return
+	log_await "$name.log" "$ready" 1 "$seconds" "$pid" >/dev/null && return
 	process_stop "$name" 5
 	echo "${name##*/} did not become ready; the end of $name.log:" >&2
 	tail -n 20 "$name.log" >&2
 	return 1
 }
 
-# tail wakes up when the log grows and ends with its process.
-process_await()
+# Waits until LOG holds its NUMBERth line that contains TEXT and prints that; false after SECONDS,
+# or when process PID has ended. tail wakes up when the log grows.
+log_await() # LOG TEXT NUMBER SECONDS PID
 {
-	local name=$1 ready=$2 seconds=$3 pid=$4 tail_pid lines line deadline
-	deadline=$((SECONDS + seconds))
-	exec {lines}< <(exec tail -n +1 -f -s 0.1 --pid="$pid" "$name.log" 2>/dev/null)
+	local log=$1 text=$2 number=$3 deadline=$((SECONDS + $4)) pid=$5 lines tail_pid line found=1
+	exec {lines}< <(exec tail -n +1 -f -s 0.1 --pid="$pid" "$log" 2>/dev/null)
 	tail_pid=$!
-	while [ $SECONDS -le $deadline ] && read -r -t "$((deadline - SECONDS + 1))" -u "$lines" line; do
-		case $line in
-		*"$ready"*)
-			kill "$tail_pid" 2>/dev/null || true
-			exec {lines}<&-
-			return 0 ;;
-		esac
+	while read -r -t "$((deadline - SECONDS + 1))" -u "$lines" line && [ $SECONDS -le $deadline ]; do
+		[[ $line == *$text* ]] || continue
+		number=$((number - 1))
+		[ $number = 0 ] || continue
+		echo "$line"
+		found=0
+		break
 	done
 	kill "$tail_pid" 2>/dev/null || true
 	exec {lines}<&-
-	return 1
+	return $found
 }
 
 process_line()
