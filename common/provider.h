@@ -16,6 +16,7 @@
 #include "buffer.h"
 #include "clock.h"
 #include "error.h"
+#include "header.h"
 #include "job.h"
 #include "model.h"
 #include "usage.h"
@@ -39,10 +40,7 @@ struct raw_reply {
 	long status; /* 0: no HTTP answer came at all */
 	const char *body;
 	size_t len;
-	const struct header {
-		const char *name;
-		const char *value;
-	} *headers;
+	const struct header *headers;
 	size_t header_count;
 	nsec wall; /* wall-clock time of arrival, to turn dates into waits */
 };

@@ -1,0 +1,833 @@
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "ensure.h"
+
+#define DEFAULT_IN_FLIGHT 512
+#define DEFAULT_REPLY_BYTES ((size_t)8 << 20)
+#define MAX_HEADERS 96
+#define MAX_HEADER_BYTES ((size_t)32 << 10)
+#define KEPT_BODY_BYTES ((size_t)64 << 10) /* a larger buffer is not kept for the next call */
+#define MAX_DESCRIPTORS 32
+#define EVENTS_PER_MOVE 256
+#define LONGEST_NAP (60 * NSEC_PER_SEC)
+#define NEVER UINT64_MAX
+/* A kept connection this old is not used again: servers close them after a minute or so. */
+#define KEPT_SECONDS 50L
+#define PEER_SILENCE_MS 60000 /* unacknowledged bytes for that long: the peer is gone */
+
+/*
+ * A call's place; places are used again and again, with curl's handle and all
+ * its constant settings.
+ *
+ *	IDLE -> CONNECTING -> SENT -> REPLYING -> FINISHED -> IDLE
+ *	             \          \_________\__________/
+ *	              \______________________________/
+ */
+enum phase {
+	IDLE,
+	CONNECTING, /* the server has surely not seen the request */
+	SENT,       /* it may have */
+	REPLYING,
+	FINISHED,
+};
+
+struct http_call {
+	CURL *easy;
+	struct http *http;
+	enum phase phase;
+	struct http_call *next, *previous; /* in flight, finished or idle */
+	struct http_timeouts timeouts;
+	nsec started;
+	nsec phase_began; /* when REPLYING: of the last byte */
+	enum http_failure verdict; /* why we stopped it ourselves; NONE: we did not */
+	bool public_only;
+	bool (*sink)(void *owner, const char *bytes, size_t len);
+	struct curl_slist *request_headers;
+	char *ca_file;
+	struct buffer body;
+	struct buffer header_bytes; /* name, zero, value, zero, … */
+	size_t header_count;
+	struct header headers[MAX_HEADERS];
+	char why[CURL_ERROR_SIZE];
+	struct http_reply reply;
+};
+
+struct call_list {
+	struct http_call *first, *last;
+};
+
+/* What we know of a socket of curl's. */
+struct followed {
+	unsigned wanted;     /* by curl now: EPOLLIN, EPOLLOUT */
+	unsigned registered; /* with epoll; may be more than wanted */
+	bool connection;     /* its closing is told to us; others are never left registered */
+};
+
+/*
+ * Sockets are followed lazily: a kept connection stays registered from one call
+ * to the next, and is only taken out when it stirs while nobody wants it.
+ * That saves two system calls a call.
+ *
+ * `earliest` is never later than the first deadline of all calls. Deadlines
+ * mostly move away or vanish, so this is cheap to keep: all calls are looked at
+ * only when it has passed.
+ */
+struct http {
+	CURLM *multi;
+	int epoll;
+	struct followed *sockets; /* by descriptor */
+	size_t socket_count;
+	char *ca_file;
+	char *user_agent;
+	size_t max_reply_bytes;
+	nsec now; /* of the move under way, for curl's callbacks */
+	nsec curl_due;
+	nsec earliest;
+	size_t in_flight;
+	struct call_list flying, finished, idle;
+};
+
+static const char *const failure_names[] = {
+	[HTTP_NONE] = "none",
+	[HTTP_UNREACHABLE] = "unreachable",
+	[HTTP_FORBIDDEN] = "forbidden",
+	[HTTP_CONNECT_TIMEOUT] = "connect_timeout",
+	[HTTP_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
+	[HTTP_IDLE_TIMEOUT] = "idle_timeout",
+	[HTTP_TOTAL_TIMEOUT] = "total_timeout",
+	[HTTP_RESET] = "reset",
+	[HTTP_TRUNCATED] = "truncated",
+	[HTTP_TOO_LARGE] = "too_large",
+	[HTTP_MALFORMED] = "malformed",
+	[HTTP_SINK] = "sink",
+};
+
+/* -- lists -- */
+
+static void list_add(struct call_list *list, struct http_call *call)
+{
+	call->previous = list->last;
+	call->next = NULL;
+	if (list->last)
+		list->last->next = call;
+	else
+		list->first = call;
+	list->last = call;
+}
+
+static void list_remove(struct call_list *list, struct http_call *call)
+{
+	if (call->previous)
+		call->previous->next = call->next;
+	else
+		list->first = call->next;
+	if (call->next)
+		call->next->previous = call->previous;
+	else
+		list->last = call->previous;
+}
+
+/* -- deadlines -- */
+
+struct deadline {
+	nsec at;
+	enum http_failure failure;
+};
+
+static void sooner(struct deadline *d, nsec from, nsec timeout, enum http_failure failure)
+{
+	if (timeout > 0 && from + timeout < d->at)
+		*d = (struct deadline){from + timeout, failure};
+}
+
+static struct deadline deadline_of(const struct http_call *call)
+{
+	const struct http_timeouts *t = &call->timeouts;
+	struct deadline d = {NEVER, HTTP_NONE};
+
+	sooner(&d, call->started, t->total, HTTP_TOTAL_TIMEOUT);
+	if (call->phase == CONNECTING)
+		sooner(&d, call->started, t->connect, HTTP_CONNECT_TIMEOUT);
+	if (call->phase == SENT)
+		sooner(&d, call->phase_began, t->first_byte, HTTP_FIRST_BYTE_TIMEOUT);
+	if (call->phase == REPLYING)
+		sooner(&d, call->phase_began, t->idle, HTTP_IDLE_TIMEOUT);
+	return d;
+}
+
+static void enter(struct http_call *call, enum phase phase, nsec now)
+{
+	struct deadline d;
+
+	call->phase = phase;
+	call->phase_began = now;
+	d = deadline_of(call);
+	if (d.at < call->http->earliest)
+		call->http->earliest = d.at;
+}
+
+/* -- the end of a call -- */
+
+static enum http_failure failure_of(const struct http_call *call, CURLcode code)
+{
+	if (call->verdict != HTTP_NONE || code == CURLE_OK)
+		return call->verdict;
+	if (call->phase == CONNECTING)
+		return code == CURLE_OPERATION_TIMEDOUT ? HTTP_CONNECT_TIMEOUT : HTTP_UNREACHABLE;
+	if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
+		return HTTP_MALFORMED;
+	return call->phase == SENT ? HTTP_RESET : HTTP_TRUNCATED;
+}
+
+/* curl's words are about hosts and sockets; no header is ever in them. */
+static void explain(struct http_call *call, CURLcode code)
+{
+	struct http_reply *r = &call->reply;
+	char *line;
+
+	if (r->failure == HTTP_NONE || r->text[0])
+		return;
+	if (call->verdict == HTTP_NONE)
+		snprintf(r->text, sizeof(r->text), "%s",
+			 call->why[0] ? call->why : curl_easy_strerror(code));
+	else
+		snprintf(r->text, sizeof(r->text), "%s after %.1f s",
+			 http_failure_name(r->failure), (double)r->total / NSEC_PER_SEC);
+	for (line = r->text; *line; line++)
+		if (*line == '\n' || *line == '\r')
+			*line = ' ';
+}
+
+/* The names and values were collected in one buffer that moved as it grew. */
+static void point_at_headers(struct http_call *call)
+{
+	const char *at = call->header_bytes.data;
+
+	for (size_t i = 0; i < call->header_count; i++) {
+		call->headers[i].name = at;
+		at += strlen(at) + 1;
+		call->headers[i].value = at;
+		at += strlen(at) + 1;
+	}
+}
+
+static void finish(struct http_call *call, CURLcode code)
+{
+	struct http *http = call->http;
+	struct http_reply *r = &call->reply;
+
+	curl_multi_remove_handle(http->multi, call->easy);
+	r->failure = failure_of(call, code);
+	r->maybe_sent = call->phase != CONNECTING;
+	r->total = http->now - call->started;
+	explain(call, code);
+	point_at_headers(call);
+	r->headers = call->headers;
+	r->header_count = call->header_count;
+	r->body = call->body.len > 0 ? call->body.data : "";
+	r->len = call->body.len;
+	call->phase = FINISHED;
+	list_remove(&http->flying, call);
+	list_add(&http->finished, call);
+}
+
+static void collect(struct http *http)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(http->multi, &left))) {
+		CURLcode code = message->data.result;
+		struct http_call *call;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		finish(call, code);
+	}
+}
+
+static void expire(struct http *http)
+{
+	struct http_call *next;
+
+	if (http->now < http->earliest)
+		return;
+	http->earliest = NEVER;
+	for (struct http_call *call = http->flying.first; call; call = next) {
+		struct deadline d = deadline_of(call);
+
+		next = call->next;
+		if (d.at <= http->now) {
+			call->verdict = d.failure;
+			finish(call, CURLE_OPERATION_TIMEDOUT);
+		} else if (d.at < http->earliest) {
+			http->earliest = d.at;
+		}
+	}
+}
+
+/* -- what curl tells during a call -- */
+
+static bool is_public_v4(uint32_t a)
+{
+	static const struct {
+		uint32_t net, mask;
+	} closed[] = {
+		{0x00000000, 0xff000000}, {0x0a000000, 0xff000000}, {0x64400000, 0xffc00000},
+		{0x7f000000, 0xff000000}, {0xa9fe0000, 0xffff0000}, {0xac100000, 0xfff00000},
+		{0xc0000000, 0xffffff00}, {0xc0a80000, 0xffff0000}, {0xc6120000, 0xfffe0000},
+		{0xe0000000, 0xe0000000},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(closed); i++)
+		if ((a & closed[i].mask) == closed[i].net)
+			return false;
+	return true;
+}
+
+static bool is_public(const char *address)
+{
+	struct in6_addr six;
+	struct in_addr four;
+	uint32_t embedded;
+
+	if (inet_pton(AF_INET, address, &four) == 1)
+		return is_public_v4(ntohl(four.s_addr));
+	if (inet_pton(AF_INET6, address, &six) != 1)
+		return false;
+	memcpy(&embedded, &six.s6_addr[12], sizeof(embedded));
+	if (IN6_IS_ADDR_V4MAPPED(&six))
+		return is_public_v4(ntohl(embedded));
+	return (six.s6_addr[0] & 0xe0) == 0x20; /* 2000::/3, all that is routed */
+}
+
+/*
+ * The connection stands and the request is about to leave. A second time for
+ * the same call means that a kept connection died with the request, and that
+ * curl wants to send it again: the server may have seen it, so it must not.
+ */
+static int on_connected(void *context, char *address, char *local, int port, int local_port)
+{
+	struct http_call *call = context;
+
+	(void)local;
+	(void)port;
+	(void)local_port;
+	if (call->phase != CONNECTING) {
+		call->verdict = HTTP_RESET;
+		snprintf(call->reply.text, sizeof(call->reply.text),
+			 "the kept connection closed without an answer");
+		return CURL_PREREQFUNC_ABORT;
+	}
+	snprintf(call->reply.address, sizeof(call->reply.address), "%s", address);
+	if (call->public_only && !is_public(address)) {
+		call->verdict = HTTP_FORBIDDEN;
+		snprintf(call->reply.text, sizeof(call->reply.text), "%s is no public address",
+			 address);
+		return CURL_PREREQFUNC_ABORT;
+	}
+	enter(call, SENT, call->http->now);
+	return CURL_PREREQFUNC_OK;
+}
+
+static void note_bytes(struct http_call *call)
+{
+	if (call->phase == SENT) {
+		call->reply.first_byte = call->http->now - call->started;
+		enter(call, REPLYING, call->http->now);
+	}
+	call->phase_began = call->http->now;
+}
+
+/* A status line begins a reply; after an interim one (100) another follows. */
+static void begin_reply(struct http_call *call, const char *line, size_t len)
+{
+	const char *blank = memchr(line, ' ', len);
+
+	buffer_clear(&call->header_bytes);
+	call->header_count = 0;
+	call->reply.status = blank ? strtol(blank, NULL, 10) : 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void keep_header(struct http_call *call, const char *line, size_t len)
+{
+	const char *colon = memchr(line, ':', len);
+	const char *end = line + len, *value;
+	size_t before = call->header_bytes.len;
+	struct buffer *b = &call->header_bytes;
+
+	if (!colon || colon == line || memchr(line, '\0', len) ||
+	    call->header_count == MAX_HEADERS)
+		return;
+	for (value = colon + 1; value < end && is_blank(*value);)
+		value++;
+	while (end > value && is_blank(end[-1]))
+		end--;
+	if (buffer_append(b, line, (size_t)(colon - line)) && buffer_byte(b, '\0') &&
+	    buffer_append(b, value, (size_t)(end - value)) && buffer_byte(b, '\0'))
+		call->header_count++;
+	else
+		b->len = before; /* over the cap: the rest is not kept */
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+	size_t len = size * count;
+
+	note_bytes(call);
+	if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
+		begin_reply(call, line, len);
+	else
+		keep_header(call, line, len);
+	return len;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+	size_t len = size * count;
+
+	note_bytes(call);
+	if (call->sink && call->reply.status / 100 == 2) {
+		if (call->sink(call->reply.owner, bytes, len))
+			return len;
+		call->verdict = HTTP_SINK;
+		return 0;
+	}
+	if (buffer_append(&call->body, bytes, len))
+		return len;
+	call->verdict = HTTP_TOO_LARGE;
+	return 0;
+}
+
+/* -- sockets -- */
+
+static struct followed *socket_of(struct http *http, curl_socket_t fd)
+{
+	size_t index = (size_t)fd, count = http->socket_count;
+
+	if (index >= count) {
+		count = index + 64;
+		http->sockets = xrealloc(http->sockets, count * sizeof(*http->sockets));
+		memset(http->sockets + http->socket_count, 0,
+		       (count - http->socket_count) * sizeof(*http->sockets));
+		http->socket_count = count;
+	}
+	return &http->sockets[index];
+}
+
+static void register_socket(struct http *http, curl_socket_t fd, struct followed *s,
+			    unsigned events)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+	bool known = s->registered;
+
+	s->registered = events;
+	if (!events) {
+		epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL); /* may be closed already */
+		return;
+	}
+	if (known && epoll_ctl(http->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
+		return;
+	ENSURE(epoll_ctl(http->epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
+{
+	struct http *http = context;
+	struct followed *s = socket_of(http, fd);
+
+	(void)easy;
+	(void)unused;
+	s->wanted = what == CURL_POLL_REMOVE  ? 0
+		    : what == CURL_POLL_IN    ? EPOLLIN
+		    : what == CURL_POLL_OUT   ? EPOLLOUT
+		    : what == CURL_POLL_INOUT ? EPOLLIN | EPOLLOUT
+					      : 0;
+	if (s->wanted != s->registered && (s->wanted || !s->connection))
+		register_socket(http, fd, s, s->wanted);
+	return 0;
+}
+
+static int on_close(void *context, curl_socket_t fd)
+{
+	struct http *http = context;
+
+	*socket_of(http, fd) = (struct followed){0}; /* the kernel takes it out of epoll */
+	return close(fd);
+}
+
+static int on_open(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+	struct http *http = context;
+	unsigned silence = PEER_SILENCE_MS;
+
+	(void)purpose;
+	*socket_of(http, fd) = (struct followed){.connection = true};
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
+	return CURL_SOCKOPT_OK;
+}
+
+static int on_timer(CURLM *multi, long milliseconds, void *context)
+{
+	struct http *http = context;
+
+	(void)multi;
+	http->curl_due =
+		milliseconds < 0 ? NEVER : http->now + (nsec)milliseconds * NSEC_PER_MSEC;
+	return 0;
+}
+
+static void serve_socket(struct http *http, const struct epoll_event *event)
+{
+	curl_socket_t fd = event->data.fd;
+	struct followed *s = socket_of(http, fd);
+	int running, what = 0;
+
+	if (!s->wanted) {
+		if (s->registered)
+			register_socket(http, fd, s, 0);
+		return;
+	}
+	if (event->events & EPOLLIN)
+		what |= CURL_CSELECT_IN;
+	if (event->events & EPOLLOUT)
+		what |= CURL_CSELECT_OUT;
+	if (event->events & (EPOLLERR | EPOLLHUP))
+		what |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(http->multi, fd, what, &running);
+}
+
+static void serve_sockets(struct http *http)
+{
+	struct epoll_event events[EVENTS_PER_MOVE];
+	int count = epoll_wait(http->epoll, events, EVENTS_PER_MOVE, 0);
+	int running;
+
+	for (int i = 0; i < count; i++)
+		serve_socket(http, &events[i]);
+	if (http->curl_due <= http->now) {
+		http->curl_due = NEVER; /* curl sets it anew */
+		curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+}
+
+/* -- the one sleep -- */
+
+static int nap_ms(const struct http *http, nsec now, nsec longest)
+{
+	nsec until = http->earliest < http->curl_due ? http->earliest : http->curl_due;
+	nsec nap = until <= now ? 0 : until - now;
+
+	if (http->finished.first)
+		return 0;
+	if (longest < nap)
+		nap = longest;
+	if (nap > LONGEST_NAP)
+		nap = LONGEST_NAP;
+	return (int)((nap + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+}
+
+static unsigned ready_of(const struct http_descriptor *d, short revents)
+{
+	unsigned ready = 0;
+
+	if (revents & (POLLERR | POLLHUP | POLLNVAL))
+		return d->wants;
+	if (revents & POLLIN)
+		ready |= HTTP_READ;
+	if (revents & POLLOUT)
+		ready |= HTTP_WRITE;
+	return ready;
+}
+
+static void sleep_on(struct http *http, struct http_descriptor *others, size_t count, int nap)
+{
+	struct pollfd fds[1 + MAX_DESCRIPTORS] = {{.fd = http->epoll, .events = POLLIN}};
+
+	for (size_t i = 0; i < count; i++) {
+		fds[1 + i].fd = others[i].wants ? others[i].fd : -1;
+		if (others[i].wants & HTTP_READ)
+			fds[1 + i].events |= POLLIN;
+		if (others[i].wants & HTTP_WRITE)
+			fds[1 + i].events |= POLLOUT;
+	}
+	if (poll(fds, (nfds_t)(1 + count), nap) < 0)
+		ENSURE(errno == EINTR);
+	for (size_t i = 0; i < count; i++)
+		others[i].ready = ready_of(&others[i], fds[1 + i].revents);
+}
+
+void http_wait(struct http *http, struct http_descriptor *others, size_t count, nsec longest)
+{
+	ENSURE(count <= MAX_DESCRIPTORS);
+	sleep_on(http, others, count, nap_ms(http, clock_now(), longest));
+	http->now = clock_now();
+	serve_sockets(http);
+	collect(http);
+	expire(http);
+}
+
+/* -- starting -- */
+
+static void set_constants(struct http_call *call)
+{
+	struct http *http = call->http;
+	CURL *e = call->easy;
+
+	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->why);
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* reading it costs 17 ms a connection */
+	curl_easy_setopt(e, CURLOPT_USERAGENT, http->user_agent);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 8192L);
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
+	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
+	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_open);
+	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, http);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, http);
+	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(e, CURLOPT_PREREQDATA, call);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+}
+
+static struct http_call *take_place(struct http *http)
+{
+	struct http_call *call = http->idle.last; /* the one used last is still in the cache */
+
+	if (call) {
+		list_remove(&http->idle, call);
+		return call;
+	}
+	call = xcalloc(1, sizeof(*call));
+	call->http = http;
+	call->header_bytes.max = MAX_HEADER_BYTES;
+	call->easy = curl_easy_init();
+	ENSURE(call->easy);
+	set_constants(call);
+	return call;
+}
+
+static void set_method(CURL *e, const struct http_request *r)
+{
+	if (r->body) {
+		curl_easy_setopt(e, CURLOPT_POST, 1L);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->len);
+	} else {
+		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	}
+	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
+static void set_headers(struct http_call *call, const struct http_request *r)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	for (size_t i = 0; list && i < r->header_count; i++)
+		list = curl_slist_append(list, r->headers[i]);
+	ENSURE(list);
+	call->request_headers = list;
+	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, list);
+}
+
+static void set_authorities(struct http_call *call, const char *ca_file)
+{
+	if (!ca_file || (call->ca_file && strcmp(call->ca_file, ca_file) == 0))
+		return;
+	free(call->ca_file);
+	call->ca_file = xstrdup(ca_file);
+	curl_easy_setopt(call->easy, CURLOPT_CAINFO, ca_file);
+}
+
+static bool headers_are_lines(const struct http_request *r)
+{
+	for (size_t i = 0; i < r->header_count; i++)
+		if (strpbrk(r->headers[i], "\r\n"))
+			return false;
+	return true;
+}
+
+struct http_call *http_start(struct http *http, const struct http_request *request, void *owner,
+			     nsec now, struct error *err)
+{
+	struct http_call *call;
+
+	if (!headers_are_lines(request)) {
+		error_set(err, ERROR_REJECT, "a header of the request has a line break in it");
+		return NULL;
+	}
+	call = take_place(http);
+	call->timeouts = request->timeouts;
+	call->started = now;
+	call->public_only = request->public_only;
+	call->sink = request->sink;
+	call->body.max = request->max_reply_bytes ? request->max_reply_bytes
+						  : http->max_reply_bytes;
+	call->reply.owner = owner;
+	curl_easy_setopt(call->easy, CURLOPT_URL, request->url);
+	curl_easy_setopt(call->easy, CURLOPT_PROXY, request->public_only ? "" : NULL);
+	set_method(call->easy, request);
+	set_headers(call, request);
+	set_authorities(call, request->ca_file ? request->ca_file : http->ca_file);
+	list_add(&http->flying, call);
+	http->in_flight++;
+	http->now = now;
+	enter(call, CONNECTING, now);
+	ENSURE(curl_multi_add_handle(http->multi, call->easy) == CURLM_OK);
+	return call;
+}
+
+/* Make the place ready for the next call. */
+static void leave_place(struct http *http, struct http_call *call)
+{
+	curl_slist_free_all(call->request_headers);
+	call->request_headers = NULL;
+	if (call->body.capacity > KEPT_BODY_BYTES)
+		buffer_finish(&call->body);
+	buffer_clear(&call->body);
+	buffer_clear(&call->header_bytes);
+	call->header_count = 0;
+	call->verdict = HTTP_NONE;
+	call->why[0] = '\0';
+	call->reply = (struct http_reply){0};
+	call->phase = IDLE;
+	list_add(&http->idle, call);
+	http->in_flight--;
+}
+
+void http_cancel(struct http *http, struct http_call *call)
+{
+	ENSURE(call->phase != IDLE && call->phase != FINISHED);
+	curl_multi_remove_handle(http->multi, call->easy);
+	list_remove(&http->flying, call);
+	leave_place(http, call);
+}
+
+struct http_reply *http_finished(struct http *http)
+{
+	struct http_call *call = http->finished.first;
+
+	if (!call)
+		return NULL;
+	list_remove(&http->finished, call);
+	return &call->reply;
+}
+
+void http_reply_release(struct http *http, struct http_reply *reply)
+{
+	struct http_call *call =
+		(struct http_call *)((char *)reply - offsetof(struct http_call, reply));
+
+	leave_place(http, call);
+}
+
+size_t http_in_flight(const struct http *http)
+{
+	return http->in_flight;
+}
+
+const char *http_failure_name(enum http_failure failure)
+{
+	return failure_names[failure];
+}
+
+/* -- birth and death -- */
+
+struct http *http_create(const struct http_settings *s, struct error *err)
+{
+	AUTO(http_destroy) struct http *http = xcalloc(1, sizeof(*http));
+	const curl_version_info_data *curl;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	curl = curl_version_info(CURLVERSION_NOW);
+	http->curl_due = http->earliest = NEVER;
+	http->epoll = epoll_create1(EPOLL_CLOEXEC);
+	http->multi = curl_multi_init();
+	ENSURE(http->epoll >= 0 && http->multi);
+	if (!curl->ssl_version || !strstr(curl->ssl_version, "OpenSSL")) {
+		error_set(err, ERROR_FATAL,
+			  "libcurl is built with %s, but only its OpenSSL build carries our load: "
+			  "install libcurl4-openssl-dev",
+			  curl->ssl_version ? curl->ssl_version : "no TLS");
+		return NULL;
+	}
+	http->ca_file = s->ca_file && s->ca_file[0] ? xstrdup(s->ca_file)
+			: curl->cainfo		    ? xstrdup(curl->cainfo)
+						    : NULL;
+	http->user_agent = xstrdup(s->user_agent ? s->user_agent : "sluice/" SLUICE_VERSION);
+	http->max_reply_bytes = s->max_reply_bytes ? s->max_reply_bytes : DEFAULT_REPLY_BYTES;
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
+			  (long)(s->max_in_flight ? s->max_in_flight : DEFAULT_IN_FLIGHT));
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	return TAKE(http);
+}
+
+static void free_calls(struct http *http, struct call_list *list)
+{
+	struct http_call *next;
+
+	for (struct http_call *call = list->first; call; call = next) {
+		next = call->next;
+		if (call->phase != IDLE && call->phase != FINISHED)
+			curl_multi_remove_handle(http->multi, call->easy);
+		curl_easy_cleanup(call->easy);
+		curl_slist_free_all(call->request_headers);
+		buffer_finish(&call->body);
+		buffer_finish(&call->header_bytes);
+		free(call->ca_file);
+		free(call);
+	}
+}
+
+void http_destroy(struct http *http)
+{
+	if (!http)
+		return;
+	free_calls(http, &http->flying);
+	free_calls(http, &http->finished);
+	free_calls(http, &http->idle);
+	curl_multi_cleanup(http->multi); /* closes the kept connections through on_close() */
+	curl_global_cleanup();
+	close(http->epoll);
+	free(http->sockets);
+	free(http->ca_file);
+	free(http->user_agent);
+	free(http);
+}
