@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "ensure.h"
 #include "routing_signals.h"
 
@@ -374,18 +375,19 @@ bool routing_check(const struct config *config, struct error *err)
 
 json_t *routing_to_json(const struct routing_decision *d)
 {
+	AUTO_FINISH(buffer_finish) struct buffer reason = {.max = 512};
 	json_t *signals = json_object();
-	json_t *reasons = json_array();
 	json_t *routed;
 
 	for (int s = 0; s < SIGNAL_COUNT; s++)
 		json_object_set_new(signals, routing_signal_name((enum routing_signal)s),
 				    json_real(round(d->signals[s] * 1000) / 1000));
 	for (size_t i = 0; i < d->reason_count; i++)
-		json_array_append_new(reasons, json_string(d->reasons[i]));
+		buffer_printf(&reason, "%s%s", i > 0 ? "; " : "", d->reasons[i]);
 	routed = json_pack("{s:s, s:s, s:f, s:o, s:I, s:o}", "tier", d->tier->name, "lane",
 			   lane_name(d->lane), "score", round(d->score * 1000) / 1000, "signals",
-			   signals, "tokens", (json_int_t)d->tokens, "reasons", reasons);
+			   signals, "tokens", (json_int_t)d->tokens, "reason",
+			   json_lenient_string(reason.data ? reason.data : "", reason.len));
 	ENSURE(routed);
 	return routed;
 }

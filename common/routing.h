@@ -88,7 +88,7 @@ enum lane routing_lane(const struct tier *tier, const struct job *job, nsec wall
 bool routing_check(const struct config *config, struct error *err) MUST_USE;
 
 /*
- * {"tier","lane","score","signals":{…},"tokens","reasons":[…]}: the member
+ * {"tier","lane","score","signals":{…},"tokens","reason"}: the member
  * "routed" of the envelope. The caller's.
  */
 json_t *routing_to_json(const struct routing_decision *decision);
