@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ensure.h"
 #include "schema_run.h"
 
 #define MAX_PLACES 64 /* of a path that are shown, the outermost first */
@@ -167,18 +168,33 @@ bool schema_fail_all(struct schema_run *run, const struct schema_errors *errors)
 	return false;
 }
 
-struct schema_quoted schema_quote(const char *text, size_t len)
+static struct schema_quoted shorten(const char *text, size_t len, const char *quote)
 {
 	struct schema_quoted quoted;
 	struct line line = {.text = quoted.text, .room = sizeof(quoted.text) - 4};
 
 	quoted.text[0] = '\0';
-	add_text(&line, "\"");
+	add_text(&line, quote);
 	for (size_t i = 0; i < len && !line.full; i++)
 		add_bytes(&line, (unsigned char)text[i] < 0x20 ? "?" : &text[i], 1);
 	cut_to_characters(quoted.text, line.room);
-	strcat(quoted.text, line.full ? "…" : "\"");
+	strcat(quoted.text, line.full ? "…" : quote);
 	return quoted;
+}
+
+struct schema_quoted schema_quote(const char *text, size_t len)
+{
+	return shorten(text, len, "\"");
+}
+
+struct schema_quoted schema_show(const json_t *value)
+{
+	AUTO(xfree) char *text = NULL;
+
+	if (json_is_string(value))
+		return schema_quote(json_string_value(value), json_string_length(value));
+	text = json_write(value);
+	return shorten(text, strlen(text), "");
 }
 
 const char *schema_errors_note(const struct schema_errors *errors, char note[SCHEMA_NOTE])

@@ -20,8 +20,10 @@ int schema_compare_names(const char *a, size_t a_len, const char *b, size_t b_le
 #define FORMAT (VOCABULARY_FORMAT | VOCABULARY_FORMAT_ASSERTED)
 #define UNEVALUATED VOCABULARY_UNEVALUATED
 
-#define ROW(name, vocabulary, types, read, check) \
-	{name, {0}, vocabulary, SCHEMA_##types, schema_read_##read, schema_check_##check}
+#define ROW(name, vocabulary, types, read, check)                                               \
+	{                                                                                       \
+		name, {0}, vocabulary, SCHEMA_##types, schema_read_##read, schema_check_##check \
+	}
 
 /* In the order of checking: what is cheap and tells most first, unevaluated* last. */
 /* clang-format off */

@@ -77,6 +77,7 @@ struct schema_quoted {
 	char text[64];
 };
 struct schema_quoted schema_quote(const char *text, size_t len);
+struct schema_quoted schema_show(const json_t *value); /* a string in quotes, others as JSON */
 
 /* Length of the path an error would have here. */
 size_t schema_path_len(const struct schema_run *run);

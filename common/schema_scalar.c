@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ensure.h"
 #include "schema_equal.h"
 #include "schema_run.h"
 
@@ -90,25 +89,13 @@ static bool same(struct schema_run *run, const json_t *a, const json_t *b)
 	return is_same && !run->exhausted;
 }
 
-static struct schema_quoted show(const json_t *value)
-{
-	AUTO(xfree) char *text = NULL;
-	struct schema_quoted shown;
-
-	if (json_is_string(value))
-		return schema_quote(json_string_value(value), json_string_length(value));
-	text = json_write(value);
-	shown = schema_quote(text, strlen(text));
-	return shown;
-}
-
 bool schema_check_const(struct schema_run *run, const struct schema_rule *rule, const json_t *value,
 			struct schema_seen *seen)
 {
 	(void)seen;
 	if (same(run, rule->value, value))
 		return true;
-	return run->errors ? schema_fail(run, "const", "must be %s", show(rule->value).text)
+	return run->errors ? schema_fail(run, "const", "must be %s", schema_show(rule->value).text)
 			   : false;
 }
 
@@ -120,7 +107,7 @@ static bool fail_enum(struct schema_run *run, const json_t *values)
 
 	for (size_t i = 0; i < count && len < sizeof(text) - 70; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "",
-					show(json_array_get(values, i)).text);
+					schema_show(json_array_get(values, i)).text);
 	return schema_fail(run, "enum", "must be one of %s", text);
 }
 
