@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "ensure.h"
+#include "kafka_admin.h"
 #include "kafka_consumer.h"
 #include "kafka_producer.h"
 #include "unit.h"
@@ -528,8 +529,67 @@ START_TEST(an_absent_cluster_holds_up_neither_birth_nor_death)
 }
 END_TEST
 
+START_TEST(the_admin_sees_topics_and_lag_and_moves_a_group)
+{
+	struct cluster cluster = cluster_create();
+	struct kafka_producer *p = producer_on(&cluster);
+	struct kafka_admin *admin;
+	struct kafka_topics list;
+	struct kafka_lag lag[3];
+	struct error err;
+
+	create_topic(&cluster, p, "jobs", 3);
+	create_topic(&cluster, p, "another", 1);
+	for (int i = 0; i < 5; i++)
+		send_text(p, "jobs", 1, "x");
+	admin = kafka_admin_create(&cluster.connection, PATIENCE, &err);
+	ck_assert_msg(admin, "%s", err.text);
+	ck_assert_msg(kafka_admin_topics(admin, &list, &err), "%s", err.text);
+	ck_assert_uint_eq(list.count, 2);
+	ck_assert_str_eq(list.topics[0].name, "another");
+	ck_assert_ptr_null(kafka_topics_find(&list, "missing"));
+	ck_assert_int_eq(kafka_topics_find(&list, "jobs")->partitions, 3);
+	ck_assert_msg(kafka_admin_lag(admin, "unit", &list.topics[1], lag, &err), "%s", err.text);
+	ck_assert_int_eq(lag[1].committed, -1);
+	ck_assert_int_eq(lag[1].lag, 5);
+	ck_assert_int_eq(lag[2].lag, 0);
+	ck_assert_msg(kafka_admin_set_offset(admin, "unit", "jobs", 1, 3, &err), "%s", err.text);
+	ck_assert(kafka_admin_lag(admin, "unit", &list.topics[1], lag, &err));
+	ck_assert_int_eq(lag[1].committed, 3);
+	ck_assert_int_eq(lag[1].lag, 2);
+	kafka_topics_finish(&list);
+	kafka_admin_destroy(admin);
+	kafka_producer_destroy(p);
+	cluster_finish(&cluster);
+}
+END_TEST
+
+START_TEST(a_broker_that_can_not_create_topics_is_told_in_time)
+{
+	struct cluster cluster = cluster_create();
+	struct kafka_new_topic topic = {.name = "jobs", .partitions = 1, .replication = 1};
+	struct kafka_admin *admin;
+	struct kafka_topics list;
+	nsec start = clock_now();
+	struct error err;
+	bool existed;
+
+	admin = kafka_admin_create(&cluster.connection, NSEC_PER_SEC / 2, &err);
+	ck_assert_msg(admin, "%s", err.text);
+	ck_assert(!kafka_admin_create_topic(admin, &topic, &existed, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "jobs"));
+	ck_assert_uint_lt(clock_now() - start, 4 * NSEC_PER_SEC);
+	ck_assert_msg(kafka_admin_topics(admin, &list, &err), "%s", err.text);
+	kafka_topics_finish(&list);
+	kafka_admin_destroy(admin);
+	cluster_finish(&cluster);
+}
+END_TEST
+
 UNIT_TESTS(kafka, a_consumer_reads_what_it_wants_when_it_wants,
 	   offsets_outlive_members_and_partitions_move,
 	   an_oversized_message_is_refused_and_a_missing_partition_reported,
 	   a_full_queue_says_so_and_takes_more_later, options_our_promises_hang_on_are_refused,
-	   an_absent_cluster_holds_up_neither_birth_nor_death)
+	   an_absent_cluster_holds_up_neither_birth_nor_death,
+	   the_admin_sees_topics_and_lag_and_moves_a_group,
+	   a_broker_that_can_not_create_topics_is_told_in_time)
