@@ -9,11 +9,6 @@
 #define ALL_BROKERS (-1)
 #define MOST_ERRORS 10000
 
-struct control {
-	rd_kafka_mock_cluster_t *cluster;
-	int broker_count;
-};
-
 static bool take_down(const struct control *c, const char *args)
 {
 	int broker = ALL_BROKERS;
@@ -80,13 +75,22 @@ static bool move_coordinator(const struct control *c, const char *args)
 	return !rd_kafka_mock_coordinator_set(c->cluster, "group", group, broker);
 }
 
+static bool look(const struct control *c, const char *args UNUSED)
+{
+	return guard_look(c->guard);
+}
+
 static const struct command {
 	const char *name;
 	bool (*run)(const struct control *c, const char *args);
 } commands[] = {
-	{"down", take_down},	 {"up", bring_up}, {"delay", delay},
-	{"fail", fail},		 {"leader", move_leader},
+	{"down", take_down},
+	{"up", bring_up},
+	{"delay", delay},
+	{"fail", fail},
+	{"leader", move_leader},
 	{"coordinator", move_coordinator},
+	{"look", look},
 };
 
 static const struct command *find_command(const char *line, size_t len)
@@ -97,13 +101,12 @@ static const struct command *find_command(const char *line, size_t len)
 	return NULL;
 }
 
-void control_line(rd_kafka_mock_cluster_t *cluster, int broker_count, const char *line)
+void control_line(const struct control *control, const char *line)
 {
-	struct control c = {.cluster = cluster, .broker_count = broker_count};
 	size_t len = strcspn(line, " ");
 	const struct command *command = find_command(line, len);
 
-	if (command && command->run(&c, line + len))
+	if (command && command->run(control, line + len))
 		printf("broker did %s\n", line);
 	else
 		printf("broker refused %s\n", line);

@@ -10,6 +10,8 @@
  *	                                delay beyond the client's timeout lose the answer alone
  *	leader TOPIC PARTITION BROKER   move a partition; -1: it has no leader
  *	coordinator GROUP BROKER        move a group
+ *	look                            answer when all that was produced so far is known to have
+ *	                                been kept, or consumed
  *
  * BROKER is 1 ... N; without it, all.
  */
@@ -19,7 +21,15 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "guard.h"
+
+struct control {
+	rd_kafka_mock_cluster_t *cluster;
+	int broker_count;
+	struct guard *guard;
+};
+
 /* Does what a line says and answers. */
-void control_line(rd_kafka_mock_cluster_t *cluster, int broker_count, const char *line);
+void control_line(const struct control *control, const char *line);
 
 #endif

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ensure.h"
 
 #define LOOK_EVERY_MS 200
 #define REPLY_TIMEOUT_MS 2000
+#define LOOK_TIMEOUT_SECONDS 8
 #define NOTHING_COMMITTED ((int64_t)-1)
 #define EARLIEST ((int64_t)-2) /* as a timestamp, the protocol's word for the low watermark */
 
@@ -22,6 +24,9 @@ struct guard {
 	rd_kafka_t *clients[GUARD_MAX_NAMES]; /* one per group; one without if there are none */
 	size_t client_count;
 	partitions *committed; /* at the look before */
+	pthread_mutex_t lock; /* of the two below */
+	pthread_cond_t looked;
+	uint64_t looks; /* that were answered */
 	int stop_fd;
 	pthread_t thread;
 	bool is_running;
@@ -138,21 +143,32 @@ static void check(const struct guard *guard, const partitions *lows)
 }
 
 /* A look that gets no answer changes nothing: the next one compares with an older commit. */
-static void look(struct guard *guard)
+static bool look(struct guard *guard)
 {
 	AUTO(partitions_destroy) partitions *lows = list_partitions(guard);
 	AUTO(partitions_destroy) partitions *committed = NULL;
 
-	if (!lows || lows->cnt == 0)
-		return;
+	if (!lows)
+		return false;
+	if (lows->cnt == 0)
+		return true;
 	committed = rd_kafka_topic_partition_list_copy(lows);
 	if (!read_low_watermarks(guard, lows))
-		return;
+		return false;
 	check(guard, lows);
 	if (!read_committed(guard, committed))
-		return;
+		return false;
 	partitions_destroy(guard->committed);
 	guard->committed = TAKE(committed);
+	return true;
+}
+
+static void count_look(struct guard *guard)
+{
+	pthread_mutex_lock(&guard->lock);
+	guard->looks++;
+	pthread_cond_broadcast(&guard->looked);
+	pthread_mutex_unlock(&guard->lock);
 }
 
 static void *run(void *arg)
@@ -161,8 +177,26 @@ static void *run(void *arg)
 	struct pollfd stop = {.fd = guard->stop_fd, .events = POLLIN};
 
 	while (poll(&stop, 1, LOOK_EVERY_MS) == 0)
-		look(guard);
+		if (look(guard))
+			count_look(guard);
 	return NULL;
+}
+
+/* The next look to end may have begun before the call; the one after it has not. */
+bool guard_look(struct guard *guard)
+{
+	struct timespec deadline;
+	uint64_t wanted;
+	int late = 0;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += LOOK_TIMEOUT_SECONDS;
+	pthread_mutex_lock(&guard->lock);
+	wanted = guard->looks + 2;
+	while (guard->looks < wanted && !late)
+		late = pthread_cond_timedwait(&guard->looked, &guard->lock, &deadline);
+	pthread_mutex_unlock(&guard->lock);
+	return !late;
 }
 
 static void set_option(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -217,6 +251,8 @@ struct guard *guard_create(const struct guard_options *options, const char *brok
 	guard->options = options;
 	guard->stop_fd = eventfd(0, EFD_CLOEXEC);
 	ENSURE(guard->stop_fd >= 0);
+	pthread_mutex_init(&guard->lock, NULL);
+	pthread_cond_init(&guard->looked, NULL);
 	if (!add_clients(guard, brokers, err))
 		return NULL;
 	ENSURE(pthread_create(&guard->thread, NULL, run, guard) == 0);
@@ -235,6 +271,8 @@ void guard_destroy(struct guard *guard)
 	for (size_t i = 0; i < guard->client_count; i++)
 		rd_kafka_destroy(guard->clients[i]);
 	partitions_destroy(guard->committed);
+	pthread_cond_destroy(&guard->looked);
+	pthread_mutex_destroy(&guard->lock);
 	close(guard->stop_fd);
 	xfree(guard);
 }

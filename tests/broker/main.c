@@ -127,7 +127,7 @@ struct input {
 	size_t len;
 };
 
-static bool read_commands(struct input *input, rd_kafka_mock_cluster_t *cluster, int brokers)
+static bool read_commands(struct input *input, const struct control *control)
 {
 	ssize_t got = read(STDIN_FILENO, input->line + input->len,
 			   sizeof(input->line) - 1 - input->len);
@@ -139,7 +139,7 @@ static bool read_commands(struct input *input, rd_kafka_mock_cluster_t *cluster,
 	input->line[input->len] = '\0';
 	while ((end = strchr(input->line, '\n'))) {
 		*end = '\0';
-		control_line(cluster, brokers, input->line);
+		control_line(control, input->line);
 		input->len -= (size_t)(end + 1 - input->line);
 		memmove(input->line, end + 1, input->len + 1);
 	}
@@ -148,7 +148,7 @@ static bool read_commands(struct input *input, rd_kafka_mock_cluster_t *cluster,
 	return true;
 }
 
-static void serve(rd_kafka_mock_cluster_t *cluster, int brokers, int signals)
+static void serve(const struct control *control, int signals)
 {
 	struct input input = {.len = 0};
 	struct pollfd fds[] = {
@@ -161,7 +161,7 @@ static void serve(rd_kafka_mock_cluster_t *cluster, int brokers, int signals)
 			return;
 		if (fds[0].revents)
 			return;
-		if (fds[1].revents && !read_commands(&input, cluster, brokers))
+		if (fds[1].revents && !read_commands(&input, control))
 			fds[1].fd = -1; /* the broker outlives whoever commanded it */
 	}
 }
@@ -185,17 +185,17 @@ static bool run(rd_kafka_mock_cluster_t *cluster, const struct options *options,
 		struct error *err)
 {
 	const char *brokers = rd_kafka_mock_cluster_bootstraps(cluster);
-	struct guard *guard;
+	struct control control = {.cluster = cluster, .broker_count = options->brokers};
 
 	if (!create_topics(cluster, options, err))
 		return false;
-	guard = guard_create(&options->guard, brokers, err);
-	if (!guard)
+	control.guard = guard_create(&options->guard, brokers, err);
+	if (!control.guard)
 		return false;
 	printf("listening %s\n", brokers);
 	fflush(stdout);
-	serve(cluster, options->brokers, signals);
-	guard_destroy(guard);
+	serve(&control, signals);
+	guard_destroy(control.guard);
 	return true;
 }
 
