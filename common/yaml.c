@@ -40,15 +40,22 @@ static struct fy_token *first_token(struct fy_node *node)
 	return NULL;
 }
 
-static void place_of(struct fy_node *node, int *line, int *column)
+/* False: nothing of it carries a place, for it is empty. */
+static bool place_of(struct fy_node *node, int *line, int *column)
 {
 	struct fy_token *token = first_token(node);
 	const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
+	enum fy_scalar_style style;
 
 	if (!mark)
-		return;
+		return false;
+	style = fy_token_scalar_style(token);
 	*line = mark->line + 1;
 	*column = mark->column + 1;
+	/* The library's mark stands behind the opening quote. */
+	if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+		*column = mark->column;
+	return true;
 }
 
 static bool error_at(const struct yaml *doc, struct fy_node *node, struct error *err,
@@ -426,7 +433,8 @@ void yaml_locate(const struct yaml *doc, const char *pointer, int *line, int *co
 	struct fy_node *key = NULL;
 
 	*line = *column = 1;
-	place_of(walk(doc, pointer, &key), line, column);
+	if (!place_of(walk(doc, pointer, &key), line, column))
+		place_of(key, line, column);
 }
 
 void yaml_locate_key(const struct yaml *doc, const char *pointer, int *line, int *column)
