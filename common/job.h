@@ -31,6 +31,8 @@ struct job_source {
 	const char *topic;
 	int32_t partition;
 	int64_t offset;
+	int32_t run; /* of its headers; 0 where absent, and so below */
+	int32_t hop;
 };
 
 #define LANES(X)                                                  \
@@ -71,6 +73,7 @@ struct job {
 	const json_t *tools;       /* NULL: none */
 	const json_t *tool_choice; /* NULL: none */
 
+	bool output_given; /* the job says what it wants; otherwise the task's schema holds */
 	const json_t *output_schema; /* NULL: plain text is wanted */
 	const char *output_name;     /* of the schema, for providers; "answer" by default */
 
@@ -103,10 +106,11 @@ struct job {
 struct job_reader;
 struct job_reader *job_reader_create(size_t max_bytes);
 void job_reader_destroy(struct job_reader *reader);
+AUTO_DEFINE(struct job_reader, job_reader_destroy)
 
 /*
- * Read one message. run and hop come from the Kafka headers for a full envelope
- * (0 where absent) and from the body of a thin one. REJECT errors name the
+ * Read one message. run and hop come from the source for a full envelope and
+ * from the body of a thin one. REJECT errors name the
  * member by JSON pointer. The bytes may go away afterwards.
  */
 struct job *job_read(const struct job_reader *reader, const char *bytes, size_t len,
@@ -116,6 +120,9 @@ AUTO_DEFINE(struct job, job_destroy)
 
 /* The id of a job that its producer only gave a key: same unit and key, same id. */
 struct uuid job_id_from_key(const char *business_unit, const char *key);
+
+/* The id of a job that has neither: it is the message that lies there. */
+struct uuid job_id_from_source(const struct job_source *source);
 
 /* The stable id of an event: the same debt is always the same event. */
 struct uuid job_event_id(const struct uuid *job_id, int32_t run, int32_t hop, const char *kind,
