@@ -84,7 +84,7 @@ struct kafka_settings {
 	const char *brokers;
 	const char *prefix;    /* topics are <prefix>.<tier>.<lane>, <prefix>.intake, … */
 	const char *group;     /* consumer group of the workers */
-	const json_t *options; /* librdkafka settings as given (security, tuning); secrets resolved */
+	const json_t *options; /* librdkafka settings (security, tuning), every value a text */
 	const json_t *reply_prefixes; /* array: a reply topic must begin with one of them */
 	int partitions;               /* for topics create */
 	int replication;
@@ -136,6 +136,12 @@ struct config {
 /* Reads and checks a file; NULL path: $SLUICE_CONFIG, ./sluice.yaml, /etc/sluice/sluice.yaml, else the built-in default. */
 struct config *config_load(const char *path, struct error *err) MUST_USE;
 
+/* The file config_load() would read; NULL: none, the built-in default. */
+const char *config_find(const char *path);
+
+/* The text of the built-in default: a start for a file of one's own. */
+const char *config_built_in(void);
+
 /* The same from bytes; `name` is what errors call it. */
 struct config *config_read(const char *name, const char *yaml, size_t len, struct error *err) MUST_USE;
 void config_destroy(struct config *config);
@@ -144,6 +150,9 @@ AUTO_DEFINE(struct config, config_destroy)
 const struct tier *config_tier(const struct config *config, const char *name); /* NULL: none */
 const struct task *config_task(const struct config *config, const char *name); /* never NULL */
 const struct endpoint *config_endpoint(const struct config *config, const char *name);
+
+/* Whether a job may have its outcome copied to that topic. */
+bool config_allows_reply(const struct config *config, const char *topic);
 
 /* The effective configuration as JSON, secrets masked. The caller's. */
 json_t *config_show(const struct config *config);
