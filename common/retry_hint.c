@@ -1,11 +1,11 @@
 #include "retry_hint.h"
 
 #include <stddef.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "compiler.h"
+#include "timestamp.h"
 
 #define LONGEST_TEXT 64 /* no hint that means something is longer */
 
@@ -131,130 +131,37 @@ bool retry_hint_duration(const char *text, nsec *wait)
 	return true;
 }
 
-/* Days from 1970-01-01; years are counted from March, so that February ends them. */
-static int64_t day_number(int64_t year, int64_t month, int64_t day)
-{
-	int64_t shifted = month > 2 ? year : year - 1;
-	int64_t era = shifted / 400;
-	int64_t of_era = shifted % 400;
-	int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-/* Reads exactly `count` digits. */
-static bool read_field(const char **p, int count, int64_t *value)
-{
-	int64_t sum = 0;
-
-	for (int i = 0; i < count; i++, (*p)++) {
-		if (!is_digit(**p))
-			return false;
-		sum = sum * 10 + (**p - '0');
-	}
-	*value = sum;
-	return true;
-}
-
-static bool read_char(const char **p, const char *wanted)
-{
-	if (!**p || !strchr(wanted, **p))
-		return false;
-	(*p)++;
-	return true;
-}
-
-struct moment {
-	int64_t year, month, day, hour, minute, second;
-	int64_t offset; /* minutes east of UTC */
-};
-
-static bool read_clock_time(const char **p, struct moment *m)
-{
-	return read_field(p, 2, &m->hour) && read_char(p, ":") && read_field(p, 2, &m->minute) &&
-	       read_char(p, ":") && read_field(p, 2, &m->second);
-}
-
-static bool read_offset(const char **p, int64_t *offset)
-{
-	int64_t hours, minutes, sign = **p == '-' ? -1 : 1;
-
-	if (read_char(p, "Zz")) {
-		*offset = 0;
-		return true;
-	}
-	if (!read_char(p, "+-") || !read_field(p, 2, &hours) || !read_char(p, ":") ||
-	    !read_field(p, 2, &minutes) || hours > 23 || minutes > 59)
-		return false;
-	*offset = sign * (hours * 60 + minutes);
-	return true;
-}
-
-/* 2026-11-01T00:00:17.5+01:00; fractions of a second are read over. */
-static bool read_rfc3339(const char *p, struct moment *m)
-{
-	if (!read_field(&p, 4, &m->year) || !read_char(&p, "-") || !read_field(&p, 2, &m->month) ||
-	    !read_char(&p, "-") || !read_field(&p, 2, &m->day) || !read_char(&p, "Tt ") ||
-	    !read_clock_time(&p, m))
-		return false;
-	if (read_char(&p, ".")) {
-		if (!is_digit(*p))
-			return false;
-		p += strspn(p, "0123456789");
-	}
-	return read_offset(&p, &m->offset) && !*skip_blanks(p);
-}
-
-static bool read_month(const char **p, int64_t *month)
+/* 1 to 12, or 0. */
+static int month_number(const char *name)
 {
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-	for (int64_t i = 0; i < 12; i++)
-		if (strncmp(*p, names + 3 * i, 3) == 0) {
-			*month = i + 1;
-			*p += 3;
-			return true;
-		}
-	return false;
+	for (int i = 0; i < 12; i++)
+		if (strncmp(name, names + 3 * i, 3) == 0)
+			return i + 1;
+	return 0;
 }
 
-/* Sun, 01 Nov 2026 00:00:17 GMT */
-static bool read_http_date(const char *p, struct moment *m)
+/* "Sun, 01 Nov 2026 00:00:17 GMT", every field at its place, is rewritten as RFC 3339. */
+static bool parse_http_date(const char *text, nsec *wall)
 {
-	const char *comma = strchr(p, ',');
+	int month = strlen(text) == 29 ? month_number(text + 8) : 0;
+	char date[40];
 
-	if (!comma || comma - p != 3 || comma[1] != ' ')
+	if (month == 0 || text[3] != ',' || text[4] != ' ' || text[7] != ' ' || text[11] != ' ' ||
+	    text[16] != ' ' || strcmp(text + 25, " GMT") != 0)
 		return false;
-	p = comma + 2;
-	m->offset = 0;
-	return read_field(&p, 2, &m->day) && read_char(&p, " ") && read_month(&p, &m->month) &&
-	       read_char(&p, " ") && read_field(&p, 4, &m->year) && read_char(&p, " ") &&
-	       read_clock_time(&p, m) && strncmp(p, " GMT", 4) == 0 && !*skip_blanks(p + 4);
-}
-
-/* A leap second counts as the next one; a day 31 of February as one in March. */
-static bool is_moment(const struct moment *m)
-{
-	return m->month >= 1 && m->month <= 12 && m->day >= 1 && m->day <= 31 && m->hour <= 23 &&
-	       m->minute <= 59 && m->second <= 60;
+	snprintf(date, sizeof(date), "%.4s-%02d-%.2sT%.8sZ", text + 12, month, text + 5, text + 17);
+	return timestamp_parse(date, wall);
 }
 
 bool retry_hint_date(const char *text, nsec wall, nsec *wait)
 {
-	struct moment m;
-	int64_t at, now = (int64_t)(wall / NSEC_PER_SEC);
-	const char *p = skip_blanks(text);
+	nsec at;
 
-	if (too_long(text) || !(read_rfc3339(p, &m) || read_http_date(p, &m)) || !is_moment(&m))
+	if (too_long(text) || !(timestamp_parse(text, &at) || parse_http_date(text, &at)))
 		return false;
-	at = day_number(m.year, m.month, m.day) * 86400 + m.hour * 3600 +
-	     (m.minute - m.offset) * 60 + m.second;
-	if (at <= now)
-		*wait = 0;
-	else if (at - now > (int64_t)(RETRY_HINT_LONGEST / NSEC_PER_SEC))
-		*wait = RETRY_HINT_LONGEST;
-	else
-		*wait = (nsec)at * NSEC_PER_SEC - wall;
+	*wait = at > wall ? plus(at - wall, 0) : 0;
 	return true;
 }
 
