@@ -32,6 +32,16 @@ static bool looks_like_json(const struct raw_reply *raw)
 	return at < raw->len && (raw->body[at] == '{' || raw->body[at] == '[');
 }
 
+/* Why it is no JSON, without the piece of the answer that the parser quotes. */
+static void tell_why_not_json(struct reply *reply, struct error *err)
+{
+	char *quote = strstr(err->text, " near ");
+
+	if (quote)
+		*quote = '\0';
+	reply_copy(reply->message, sizeof(reply->message), err->text);
+}
+
 static json_t *read_body(const struct raw_reply *raw, struct reply *reply)
 {
 	struct error err;
@@ -41,7 +51,7 @@ static json_t *read_body(const struct raw_reply *raw, struct reply *reply)
 		return NULL;
 	body = json_read(raw->body, raw->len, JSON_FOREIGN, &err);
 	if (!body)
-		reply_copy(reply->message, sizeof(reply->message), err.text);
+		tell_why_not_json(reply, &err);
 	if (!json_is_array(body))
 		return body;
 	first = json_incref(json_array_get(body, 0));
