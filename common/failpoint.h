@@ -63,6 +63,10 @@
 	X(B06, "in the middle of a download")                                    \
 	X(B07, "a chunk of lines settled")                                       \
 	X(B08, "all lines settled, batch not yet closed")                        \
+	/* router */                                                             \
+	X(T01, "intake message passed to the producer")                          \
+	X(T02, "delivery of an intake message reported")                         \
+	X(T03, "offset of the intake stored")                                    \
 	/* REST and webhooks */                                                  \
 	X(R01, "submitted row committed, its message not yet sent")              \
 	X(R02, "message sent, client not yet answered")                          \

@@ -438,6 +438,17 @@ bool kafka_message_header(const struct kafka_message *message, const char *name,
 	       RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+bool kafka_message_header_at(const struct kafka_message *message, size_t i,
+			     struct kafka_header *header)
+{
+	rd_kafka_headers_t *headers;
+
+	if (rd_kafka_message_headers(message->handle, &headers))
+		return false;
+	return rd_kafka_header_get_all(headers, i, &header->name, &header->value, &header->len) ==
+	       RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 uint64_t kafka_consumer_assignment(const struct kafka_consumer *c)
 {
 	return c->assignment;

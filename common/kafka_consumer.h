@@ -118,6 +118,10 @@ void kafka_message_release(struct kafka_message *message);
 bool kafka_message_header(const struct kafka_message *message, const char *name,
 			  struct kafka_header *header);
 
+/* The i-th header, to pass all of them on; false past the last. Borrowed like the message. */
+bool kafka_message_header_at(const struct kafka_message *message, size_t i,
+			     struct kafka_header *header);
+
 /* Changes whenever partitions are taken or given: messages of an older one are not ours. */
 uint64_t kafka_consumer_assignment(const struct kafka_consumer *consumer);
 

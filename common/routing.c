@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "buffer.h"
 #include "ensure.h"
 #include "routing_signals.h"
 
@@ -129,18 +128,22 @@ static double weight_of(const struct config *config, enum routing_signal signal)
 			      routing_signal_name(signal), usual[signal]);
 }
 
-static double weighted(const struct config *config, const double signals[SIGNAL_COUNT])
+/* Weights are shares of their sum, so that the score stays within 0 and 1. */
+static void weigh(const struct config *config, double add, struct routing_decision *d)
 {
 	double sum = 0;
-	double weights = 0;
+	double score = add;
 
+	for (int s = 0; s < SIGNAL_COUNT; s++)
+		sum += weight_of(config, (enum routing_signal)s);
 	for (int s = 0; s < SIGNAL_COUNT; s++) {
 		double weight = weight_of(config, (enum routing_signal)s);
 
-		sum += weight * signals[s];
-		weights += weight;
+		d->parts[s] = sum > 0 ? d->signals[s] * weight / sum : 0;
+		score += d->parts[s];
 	}
-	return weights > 0 ? sum / weights : 0;
+	d->add = add;
+	d->score = clamp(score);
 }
 
 /* Tiers without a threshold share the range evenly; the cheapest one is always open. */
@@ -327,7 +330,7 @@ bool routing_decide(const struct config *config, const struct job *job, nsec wal
 	routing_measure(config, job, wall, decision);
 	if (!isnan(ruling.complexity))
 		decision->signals[SIGNAL_COMPLEXITY] = clamp(ruling.complexity);
-	decision->score = clamp(weighted(config, decision->signals) + ruling.add);
+	weigh(config, ruling.add, decision);
 	tier = wanted_tier(config, job, own, &ruling, decision);
 	tier = capped(tier, cap, "the job's max_tier", decision);
 	tier = capped(tier, ruling.max_tier, "a rule", decision);
@@ -337,57 +340,21 @@ bool routing_decide(const struct config *config, const struct job *job, nsec wal
 	return true;
 }
 
-static bool check_tier_name(const struct config *config, size_t number, const json_t *rule,
-			    const char *member, struct error *err)
-{
-	const char *name = json_text(rule, member, NULL);
-
-	if (!name || config_tier(config, name))
-		return true;
-	return error_set(err, ERROR_FATAL,
-			 "routing: rule %zu: %s \"%.64s\" is not one of the configured tiers",
-			 number, member, name);
-}
-
-bool routing_check(const struct config *config, struct error *err)
-{
-	static const char *const members[] = {"tier", "min_tier", "max_tier"};
-	const char *name;
-	json_t *item;
-	size_t i;
-
-	json_object_foreach(json_object_get(config->routing, "thresholds"), name, item)
-	{
-		if (!config_tier(config, name))
-			return error_set(err, ERROR_FATAL,
-					 "routing: threshold for \"%.64s\", which is not one of "
-					 "the configured tiers",
-					 name);
-	}
-	json_array_foreach(json_object_get(config->routing, "rules"), i, item)
-	{
-		for (size_t m = 0; m < COUNT_OF(members); m++)
-			if (!check_tier_name(config, i + 1, item, members[m], err))
-				return false;
-	}
-	return true;
-}
-
 json_t *routing_to_json(const struct routing_decision *d)
 {
-	AUTO_FINISH(buffer_finish) struct buffer reason = {.max = 512};
 	json_t *signals = json_object();
+	json_t *reasons = json_array();
 	json_t *routed;
 
 	for (int s = 0; s < SIGNAL_COUNT; s++)
 		json_object_set_new(signals, routing_signal_name((enum routing_signal)s),
 				    json_real(round(d->signals[s] * 1000) / 1000));
 	for (size_t i = 0; i < d->reason_count; i++)
-		buffer_printf(&reason, "%s%s", i > 0 ? "; " : "", d->reasons[i]);
+		json_array_append_new(reasons,
+				      json_lenient_string(d->reasons[i], strlen(d->reasons[i])));
 	routed = json_pack("{s:s, s:s, s:f, s:o, s:I, s:o}", "tier", d->tier->name, "lane",
 			   lane_name(d->lane), "score", round(d->score * 1000) / 1000, "signals",
-			   signals, "tokens", (json_int_t)d->tokens, "reason",
-			   json_lenient_string(reason.data ? reason.data : "", reason.len));
+			   signals, "tokens", (json_int_t)d->tokens, "reasons", reasons);
 	ENSURE(routed);
 	return routed;
 }

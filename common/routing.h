@@ -67,6 +67,8 @@ struct routing_decision {
 	const struct tier *tier; /* the config's */
 	enum lane lane;		 /* never LANE_AUTO */
 	double signals[SIGNAL_COUNT];
+	double parts[SIGNAL_COUNT];	   /* what each adds to the score */
+	double add;			   /* what rules add */
 	double score;			   /* 0 to 1 */
 	int64_t tokens;			   /* of prompt and schema, guessed from their length */
 	char reasons[ROUTING_REASONS][80]; /* in the order they came to bear */
@@ -84,11 +86,8 @@ bool routing_decide(const struct config *config, const struct job *job, nsec wal
  */
 enum lane routing_lane(const struct tier *tier, const struct job *job, nsec wall, int batch_hours);
 
-/* Do the section's rules and thresholds name tiers there are? FATAL error otherwise. */
-bool routing_check(const struct config *config, struct error *err) MUST_USE;
-
 /*
- * {"tier","lane","score","signals":{…},"tokens","reason"}: the member
+ * {"tier","lane","score","signals":{…},"tokens","reasons":[…]}: the member
  * "routed" of the envelope. The caller's.
  */
 json_t *routing_to_json(const struct routing_decision *decision);
