@@ -431,7 +431,7 @@ static void put_output_config(struct json_writer *w, const struct call *call,
 	json_close(w, '}');
 }
 
-static void put_tool(struct json_writer *w, const json_t *function)
+static void put_tool(struct json_writer *w, const json_t *function, bool takes_strict)
 {
 	const json_t *parameters = json_object_get(function, "parameters");
 	const json_t *description = json_object_get(function, "description");
@@ -448,6 +448,10 @@ static void put_tool(struct json_writer *w, const json_t *function)
 		json_put_value(w, parameters);
 	else
 		json_put_raw(w, "{\"type\":\"object\"}", strlen("{\"type\":\"object\"}"));
+	if (takes_strict && json_bool_or(function, "strict", false)) {
+		json_key(w, "strict");
+		json_put_bool(w, true);
+	}
 	json_close(w, '}');
 }
 
@@ -476,13 +480,15 @@ static void put_tool_choice(struct json_writer *w, const struct call *call)
 
 static void put_tools(struct json_writer *w, const struct call *call)
 {
+	/* The models that take an output format are those that hold tools to theirs. */
+	bool takes_strict = call->traits->output == OUTPUT_ANTHROPIC_FORMAT;
 	const json_t *tool;
 	size_t i;
 
 	json_key(w, "tools");
 	json_open(w, '[');
 	json_array_foreach(call->job->tools, i, tool)
-		put_tool(w, json_object_get(tool, "function"));
+		put_tool(w, json_object_get(tool, "function"), takes_strict);
 	json_close(w, ']');
 	if (call->job->tool_choice)
 		put_tool_choice(w, call);

@@ -154,7 +154,7 @@ static bool put_message(struct json_writer *w, const json_t *message, const stru
 		return false;
 	if (words && words->len > 0)
 		insert_words(&parts, words);
-	put_role(w, json_text(message, "role", "user"));
+	put_role(w, prompt_is_system(message) ? "system" : json_text(message, "role", "user"));
 	if (parts.count > 0)
 		put_content(w, &parts, prompt_is_system(message));
 	else

@@ -85,7 +85,9 @@ bool prompt_parts_of(const json_t *message, struct prompt_parts *parts, struct e
 
 bool prompt_is_system(const json_t *message)
 {
-	return strcmp(json_text(message, "role", ""), "system") == 0;
+	const char *role = json_text(message, "role", "");
+
+	return strcmp(role, "system") == 0 || strcmp(role, "developer") == 0;
 }
 
 void prompt_schema_words(const json_t *schema, struct buffer *out)

@@ -36,7 +36,7 @@ bool prompt_parts_of(const json_t *message, struct prompt_parts *parts, struct e
 void prompt_parts_add(struct prompt_parts *parts, struct prompt_part part);
 void prompt_parts_finish(struct prompt_parts *parts);
 
-bool prompt_is_system(const json_t *message);
+bool prompt_is_system(const json_t *message); /* or of role developer, its other name */
 
 /* "Answer with one JSON value …" and the schema, for models that take none by themselves. */
 void prompt_schema_words(const json_t *schema, struct buffer *out);
