@@ -54,16 +54,18 @@ void call_refuse(struct exchange *x, enum maker maker, const struct failure *fai
 	failure_write(failure, maker, request_id, clock_wall(), &x->reply.head, &x->reply.body);
 }
 
+static void count(struct call *call, enum stat stat)
+{
+	stats_add(&call->sim->stats, call->receipt->model, call->receipt->key, stat, call->now);
+}
+
 static void refuse(struct call *call, const struct failure *failure)
 {
 	if (call->quota && !call->sim->limits.hide_headers)
 		quota_headers(call->quota, call->now, clock_wall(), &call->x->reply.head);
+	if (failure->status == 429)
+		count(call, STAT_THROTTLED);
 	call_refuse(call->x, call->maker, failure, call->receipt->request_id);
-}
-
-static void count(struct call *call, enum stat stat)
-{
-	stats_add(&call->sim->stats, call->receipt->model, call->receipt->key, stat, call->now);
 }
 
 /* --- is it allowed, is it valid --- */

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agenda.h"
 #include "ensure.h"
 
 #define MAX_EVENTS 256
@@ -24,8 +25,8 @@
 enum connection_state {
 	STATE_HEAD,    /* reading a request's head */
 	STATE_BODY,    /* reading its body */
-	STATE_WAITING, /* answered, not yet due; in the heap */
-	STATE_SENDING, /* reply is leaving; in the heap when it waits for its pace */
+	STATE_WAITING, /* answered, not yet due; in the agenda */
+	STATE_SENDING, /* reply is leaving; in the agenda when it waits for its pace */
 	STATE_HANGING, /* never to be answered */
 	STATE_DEAD,    /* closed; freed at the end of the turn */
 };
@@ -45,8 +46,7 @@ struct connection {
 	size_t sent;
 	size_t out_end;	 /* bytes of `out` that are to leave before reply.end */
 	size_t head_len; /* of `out` */
-	size_t heap_at;	 /* 1-based; 0: not in the heap */
-	nsec wake;
+	struct appointment wake;
 	struct exchange exchange;
 	struct connection *prev, *next; /* all connections */
 	struct connection *dead_next;
@@ -60,65 +60,8 @@ struct server {
 	bool paused;
 	struct connection *all;
 	struct connection *dead;
-	struct connection **heap; /* by wake, 1-based */
-	size_t heap_count, heap_capacity;
+	struct agenda agenda;
 };
-
-/* --- the heap of those who wait for a moment --- */
-
-static void heap_place(struct server *s, size_t at, struct connection *c)
-{
-	s->heap[at] = c;
-	c->heap_at = at;
-}
-
-static void heap_up(struct server *s, struct connection *c)
-{
-	size_t at = c->heap_at;
-
-	for (; at > 1 && s->heap[at / 2]->wake > c->wake; at /= 2)
-		heap_place(s, at, s->heap[at / 2]);
-	heap_place(s, at, c);
-}
-
-static void heap_down(struct server *s, struct connection *c)
-{
-	size_t at = c->heap_at, child;
-
-	for (; (child = at * 2) <= s->heap_count; at = child) {
-		if (child < s->heap_count && s->heap[child + 1]->wake < s->heap[child]->wake)
-			child++;
-		if (s->heap[child]->wake >= c->wake)
-			break;
-		heap_place(s, at, s->heap[child]);
-	}
-	heap_place(s, at, c);
-}
-
-static void heap_add(struct server *s, struct connection *c, nsec wake)
-{
-	ENSURE(c->heap_at == 0);
-	if (s->heap_count + 2 > s->heap_capacity) {
-		s->heap_capacity = s->heap_capacity ? s->heap_capacity * 2 : 256;
-		s->heap = xrealloc(s->heap, s->heap_capacity * sizeof(struct connection *));
-	}
-	c->wake = wake;
-	heap_place(s, ++s->heap_count, c);
-	heap_up(s, c);
-}
-
-static void heap_remove(struct server *s, struct connection *c)
-{
-	size_t at = c->heap_at;
-	struct connection *last = s->heap[s->heap_count--];
-
-	c->heap_at = 0;
-	if (last == c)
-		return;
-	heap_place(s, at, last);
-	heap_up(s, last);
-	heap_down(s, last);
-}
 
 /* --- connections --- */
 
@@ -153,8 +96,7 @@ static void connection_close(struct server *s, struct connection *c, bool reset)
 		return;
 	if (c->state >= STATE_WAITING)
 		exchange_over(s, c, false);
-	if (c->heap_at)
-		heap_remove(s, c);
+	agenda_remove(&s->agenda, &c->wake);
 	if (reset)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(c->fd);
@@ -196,6 +138,7 @@ static void accept_all(struct server *s)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		c = xcalloc(1, sizeof(*c));
 		c->fd = fd;
+		c->wake.owner = c;
 		c->interest = event.events;
 		c->in.max = s->config.max_body + REQUEST_MAX_HEAD + READ_BYTES;
 		c->next = s->all;
@@ -344,7 +287,7 @@ static void send_more(struct server *s, struct connection *c, nsec now)
 	}
 	if (c->sent < c->out_end) {
 		watch(s, c, EPOLLRDHUP);
-		heap_add(s, c, now + c->exchange.reply.pace);
+		agenda_add(&s->agenda, &c->wake, now + c->exchange.reply.pace);
 	} else {
 		finish_sending(s, c, now);
 	}
@@ -379,7 +322,7 @@ static void refuse(struct server *s, struct connection *c, int status, nsec now)
 	c->keep_alive = false;
 	c->request_end = c->in.len;
 	c->state = STATE_WAITING;
-	heap_add(s, c, now);
+	agenda_add(&s->agenda, &c->wake, now);
 }
 
 static void dispatch(struct server *s, struct connection *c, nsec now)
@@ -394,7 +337,7 @@ static void dispatch(struct server *s, struct connection *c, nsec now)
 	x->due = now;
 	c->state = STATE_WAITING;
 	s->config.handle(s->config.world, x, now);
-	heap_add(s, c, x->due);
+	agenda_add(&s->agenda, &c->wake, x->due);
 }
 
 /* Finds out from the head how the body is delimited. False: refused. */
@@ -517,12 +460,14 @@ static void serve(struct server *s, struct connection *c, uint32_t events, nsec 
 
 static void send_due(struct server *s, nsec now)
 {
-	while (s->heap_count > 0 && s->heap[1]->wake <= now) {
-		struct connection *c = s->heap[1];
+	struct appointment *wake;
 
-		heap_remove(s, c);
+	while ((wake = agenda_next(&s->agenda)) != NULL && wake->at <= now) {
+		struct connection *c = wake->owner;
+
+		agenda_remove(&s->agenda, wake);
 		if (s->paused && c->exchange.holdable)
-			heap_add(s, c, now + PAUSE_STEP);
+			agenda_add(&s->agenda, &c->wake, now + PAUSE_STEP);
 		else if (c->state == STATE_WAITING)
 			start_sending(s, c, now);
 		else
@@ -532,10 +477,11 @@ static void send_due(struct server *s, nsec now)
 
 static int until_next(const struct server *s, nsec now)
 {
+	const struct appointment *wake = agenda_next(&s->agenda);
 	nsec wait = NSEC_PER_SEC;
 
-	if (s->heap_count > 0)
-		wait = s->heap[1]->wake > now ? s->heap[1]->wake - now : 0;
+	if (wake)
+		wait = wake->at > now ? wake->at - now : 0;
 	if (wait > NSEC_PER_SEC)
 		wait = NSEC_PER_SEC;
 	return (int)((wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -625,7 +571,7 @@ void server_destroy(struct server *s)
 		close(s->signals);
 	if (s->epoll >= 0)
 		close(s->epoll);
-	free(s->heap);
+	agenda_finish(&s->agenda);
 	free(s);
 }
 

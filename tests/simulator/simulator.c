@@ -202,7 +202,8 @@ void simulator_done(void *world, struct exchange *x, bool delivered)
 	sim->stats.in_flight--;
 	spoilt = receipt->fault != FAULT_NONE && fault_stage(receipt->fault) != STAGE_ANSWER;
 	if (receipt->billed) {
-		if (fault_stage(receipt->fault) == STAGE_BODY)
+		if (fault_stage(receipt->fault) == STAGE_BODY ||
+		    receipt->fault == FAULT_CHUNK_ERROR)
 			delivered = false;
 		bill_delivered(sim->bill, receipt->id, receipt->request_id, delivered,
 			       spoilt ? fault_name(receipt->fault) : NULL);

@@ -13,6 +13,7 @@
 	X(REQUESTS, "requests")	    /* chat calls that came in */     \
 	X(ACCEPTED, "accepted")	    /* will be answered and billed */ \
 	X(DELIVERED, "delivered")   /* all of the answer left */      \
+	X(THROTTLED, "throttled")   /* 429, whatever the reason */    \
 	X(LIMITED, "limited")	    /* 429 because of the limits */   \
 	X(FAULTED, "faulted")	    /* a fault struck */              \
 	X(REFUSED, "refused")	    /* any other error answer */      \
