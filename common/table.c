@@ -130,10 +130,23 @@ static void render_text(const struct table *table, struct buffer *out)
 
 /* --- CSV and JSON --- */
 
+/* Programs get names without blanks. */
+static char *machine_name(const struct column *column)
+{
+	char *name = xstrdup(column->name);
+
+	for (char *p = name; *p; p++)
+		if (*p == ' ')
+			*p = '_';
+	return name;
+}
+
 static void render_csv(const struct table *table, struct buffer *out)
 {
 	for (size_t i = 0; i < table->width; i++) {
-		quote_csv(out, table->columns[i].name, strlen(table->columns[i].name));
+		AUTO(xfree) char *name = machine_name(&table->columns[i]);
+
+		quote_csv(out, name, strlen(name));
 		buffer_text(out, i + 1 == table->width ? "\r\n" : ",");
 	}
 	for (size_t i = 0; i < table->count; i++) {
@@ -158,9 +171,10 @@ static void render_json(const struct table *table, struct buffer *out)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const struct column *column = &table->columns[i % table->width];
+		AUTO(xfree) char *name = machine_name(column);
 
 		buffer_byte(out, column == table->columns ? '{' : ',');
-		quote_json(out, column->name, strlen(column->name));
+		quote_json(out, name, strlen(name));
 		buffer_byte(out, ':');
 		append_json_cell(out, table->cells[i], column->align);
 		if ((i + 1) % table->width == 0)

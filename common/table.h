@@ -12,6 +12,7 @@
  * Text cells may come from strangers: control characters are made harmless,
  * and columns line up by what a terminal shows. In JSON a NUMBER cell is a
  * number when it is spelled as one, an empty one is null, the rest is text.
+ * In CSV and JSON a blank in a column's name is an underscore.
  */
 #ifndef SLUICE_TABLE_H
 #define SLUICE_TABLE_H

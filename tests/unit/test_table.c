@@ -98,6 +98,17 @@ START_TEST(json_rows_have_numbers_nulls_and_text)
 }
 END_TEST
 
+START_TEST(names_for_programs_have_no_blanks)
+{
+	AUTO(table_destroy) struct table *table = table_create();
+
+	table_column(table, "usd not accepted", TABLE_NUMBER);
+	table_cell(table, "1");
+	ck_assert_str_eq(render(table, TABLE_CSV), "usd_not_accepted\r\n1\r\n");
+	ck_assert_str_eq(render(table, TABLE_JSON), "{\"usd_not_accepted\":1}\n");
+}
+END_TEST
+
 START_TEST(a_table_without_rows_is_its_head)
 {
 	AUTO(table_destroy) struct table *table = models();
@@ -110,4 +121,4 @@ END_TEST
 UNIT_TESTS(table, columns_line_up_and_numbers_lean_right,
 	   wide_characters_take_two_columns_and_accents_none, a_cell_cannot_steer_the_terminal,
 	   csv_quotes_what_needs_it_and_disarms_formulas, json_rows_have_numbers_nulls_and_text,
-	   a_table_without_rows_is_its_head)
+	   names_for_programs_have_no_blanks, a_table_without_rows_is_its_head)
