@@ -169,6 +169,14 @@ static bool is_past(const struct standing *standing, const struct job *job)
 	return standing->hop >= job->hop;
 }
 
+/* The tombstone of a job that was cancelled before anybody saw it: whatever its body is, it drops. */
+static bool is_unseen(const struct standing *standing)
+{
+	static const struct digest none;
+
+	return digest_equal(&standing->fingerprint, &none);
+}
+
 enum claim_class claim_classify(const struct job *job, const struct standing *standing)
 {
 	if (standing->ours)
@@ -176,6 +184,8 @@ enum claim_class claim_classify(const struct job *job, const struct standing *st
 	if (job->thin)
 		return standing->exists && is_past(standing, job) ? CLAIM_DUPLICATE : CLAIM_IMPOSSIBLE;
 	ENSURE(standing->exists);
+	if (is_unseen(standing))
+		return CLAIM_DUPLICATE;
 	return digest_equal(&standing->fingerprint, &job->fingerprint) ? CLAIM_DUPLICATE : CLAIM_CONFLICT;
 }
 
