@@ -20,15 +20,25 @@ enum command_group { COMMAND_RUN, COMMAND_JOBS, COMMAND_MONEY, COMMAND_OPERATE }
 enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_USAGE = 2 };
 
 struct command {
-	const char *name;    /* "jobs show": may be two words */
-	const char *summary; /* one line, no full stop */
+	const char *name;		   /* "jobs show": may be two words */
+	const char *summary;		   /* one line, no full stop */
 	int (*run)(int argc, char **argv); /* argv[0] is the full name, "sluice jobs show" */
 	enum command_group group;
 	const struct argument_form *form; /* for help and completion; NULL: it parses by itself */
 };
 
-#define COMMANDS(X)   \
-	X(completion) \
+#define COMMANDS(X)    \
+	X(status)      \
+	X(jobs_list)   \
+	X(jobs_show)   \
+	X(jobs_cancel) \
+	X(jobs_retry)  \
+	X(dead_list)   \
+	X(dead_show)   \
+	X(dead_replay) \
+	X(costs)       \
+	X(audit)       \
+	X(completion)  \
 	X(help)
 
 #define DECLARE_COMMAND(name) extern const struct command command_##name;

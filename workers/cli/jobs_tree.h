@@ -1,0 +1,12 @@
+/* A job for people: its facts, and its attempts as a tree of run, hop and attempt. */
+#ifndef SLUICE_CLI_JOBS_TREE_H
+#define SLUICE_CLI_JOBS_TREE_H
+
+#include <stdbool.h>
+
+#include "error.h"
+
+/* Prints what sql/queries/jobs_show.sql answers. */
+bool jobs_tree_print(const char *json, struct error *err);
+
+#endif
