@@ -147,7 +147,6 @@ static enum output_dialect output_dialect_named(const char *name)
 		[OUTPUT_ANTHROPIC_FORMAT] = "anthropic_format",
 		[OUTPUT_ANTHROPIC_TOOL] = "anthropic_tool",
 	};
-
 	size_t i = 0;
 
 	while (i < COUNT_OF(names) && strcmp(names[i], name) != 0)

@@ -5,6 +5,7 @@
 
 #include "embedded.h"
 #include "ensure.h"
+#include "fingerprint.h"
 #include "job.h"
 #include "schema.h"
 #include "timestamp.h"
@@ -40,9 +41,12 @@ void job_reader_destroy(struct job_reader *reader)
 static void forget_quotation(struct error *err)
 {
 	char *near = strstr(err->text, " near '");
+	char *zero = strstr(err->text, "without JSON_ALLOW_NUL");
 
 	if (near)
 		*near = '\0';
+	if (zero)
+		strcpy(zero, "in texts");
 }
 
 static json_t *parse(const struct job_reader *reader, const char *bytes, size_t len,
@@ -289,47 +293,36 @@ static bool fill_routing(struct job *job, struct error *err)
 }
 
 /* Tags, metadata and the trace may differ between two sendings of one job; these may not. */
-static struct digest fingerprint_of(const json_t *envelope)
+static const char *const fingerprinted[] = {"prompt", "output", "parameters", "routing"};
+
+static bool read_id(struct job *job, const char *text, struct error *err)
 {
-	static const char *const members[] = {"prompt", "output", "parameters", "routing"};
-	json_auto_t *part = json_object();
-	AUTO(xfree) char *text = NULL;
-
-	for (size_t i = 0; i < COUNT_OF(members); i++) {
-		json_t *member = json_object_get(envelope, members[i]);
-
-		if (member)
-			json_object_set(part, members[i], member);
-	}
-	text = json_canonical(part);
-	return digest_of(text, strlen(text));
+	if (uuid_parse(text, &job->id))
+		return true;
+	return error_set(err, ERROR_REJECT, "/job_id must be a valid uuid");
 }
 
-static void fill_identity(struct job *job, const struct job_source *source)
+static bool fill_identity(struct job *job, const struct job_source *source, struct error *err)
 {
 	const char *id = json_text(job->envelope, "job_id", NULL);
 	const char *key = json_text(job->envelope, "idempotency_key", NULL);
 
-	if (id)
-		ENSURE(uuid_parse(id, &job->id)); /* the schema has seen its form */
-	else if (key)
-		job->id = job_id_from_key(job->business_unit, key);
-	else
-		job->id = job_id_from_source(source);
 	job->run = source->run;
 	job->hop = source->hop;
-	job->fingerprint = fingerprint_of(job->envelope);
+	job->fingerprint = fingerprint_of_members(job->envelope, fingerprinted,
+						  COUNT_OF(fingerprinted));
+	if (id)
+		return read_id(job, id, err);
+	job->id = key ? job_id_from_key(job->business_unit, key) : job_id_from_source(source);
+	return true;
 }
 
 static bool fill_thin(struct job *job, struct error *err)
 {
-	const char *id = json_text(job->envelope, "job_id", "");
-
 	job->thin = true;
 	job->run = (int32_t)json_integer_or(job->envelope, "run", 0);
 	job->hop = (int32_t)json_integer_or(job->envelope, "hop", 0);
-	ENSURE(uuid_parse(id, &job->id));
-	return fill_routing(job, err); /* there is none: the defaults */
+	return read_id(job, json_text(job->envelope, "job_id", ""), err);
 }
 
 static bool fill(struct job *job, const struct job_source *source, struct error *err)
@@ -337,12 +330,11 @@ static bool fill(struct job *job, const struct job_source *source, struct error 
 	fill_tags(job);
 	fill_output(job);
 	fill_parameters(job);
+	if (!fill_routing(job, err))
+		return false;
 	if (json_object_get(job->envelope, "run"))
 		return fill_thin(job, err);
-	if (!check_messages(job->messages, err) || !fill_routing(job, err))
-		return false;
-	fill_identity(job, source);
-	return true;
+	return check_messages(job->messages, err) && fill_identity(job, source, err);
 }
 
 struct job *job_read(const struct job_reader *reader, const char *bytes, size_t len,
