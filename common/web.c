@@ -1,0 +1,511 @@
+#include "web.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "buffer.h"
+#include "digest.h"
+#include "ensure.h"
+
+#define DEFAULT_CONNECTIONS 256
+#define DEFAULT_IDLE (30 * NSEC_PER_SEC)
+#define DEFAULT_BODY ((size_t)1 << 20)
+#define CONNECTION_MEMORY ((size_t)32 << 10) /* request line and headers of one request */
+#define MAX_PEM_BYTES ((size_t)1 << 20)
+#define NEVER UINT64_MAX
+
+/*
+ * A request as libmicrohttpd brings it: begun by its request line, then the
+ * headers, the body in pieces, and the end, where the handler gets it. If the
+ * handler has not replied when it returns, the connection is suspended; the
+ * reply resumes it, and libmicrohttpd asks once more for what to send.
+ *
+ *	BEGUN -> READING -> HANDED -> REPLIED -> freed
+ *	    \________________\________/
+ *	     refused by ourselves
+ */
+enum stage { BEGUN, READING, HANDED, REPLIED };
+
+struct open_request {
+	struct web_request request; /* first: the handler holds a pointer to it */
+	struct web *web;
+	struct MHD_Connection *connection;
+	enum stage stage;
+	bool suspended;
+	bool odd_path; /* %00 */
+	struct buffer body;
+	struct MHD_Response *response;
+	unsigned status;
+	struct open_request *next, *previous; /* all that are HANDED */
+};
+
+struct web {
+	struct MHD_Daemon *daemon;
+	web_handler *handler;
+	void *context;
+	int fd;
+	char *token;
+	size_t max_body;
+	char *cert;
+	char *key;
+	struct open_request *handed;
+	size_t handed_count;
+	bool due; /* a connection was resumed since the last run */
+	bool closing;
+};
+
+/* -- strictness -- */
+
+struct framing {
+	int hosts, lengths, encodings;
+};
+
+static enum MHD_Result count_framing(void *context, enum MHD_ValueKind kind, const char *name,
+				     const char *value)
+{
+	struct framing *f = context;
+
+	(void)kind;
+	(void)value;
+	f->hosts += strcasecmp(name, "Host") == 0;
+	f->lengths += strcasecmp(name, "Content-Length") == 0;
+	f->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+/* What is wrong with the request before its body is read: a status, or 0. */
+static unsigned objection(const struct open_request *r, const char *version)
+{
+	struct framing f = {0};
+	const char *length = web_header(&r->request, "Content-Length");
+	const char *encoding = web_header(&r->request, "Transfer-Encoding");
+
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_framing, &f);
+	if (f.lengths > 1 || f.encodings > 1 || (f.lengths && f.encodings) || f.hosts > 1 ||
+	    r->odd_path)
+		return MHD_HTTP_BAD_REQUEST;
+	if (encoding && strcasecmp(encoding, "chunked") != 0)
+		return MHD_HTTP_BAD_REQUEST; /* else its body would last until it hangs up */
+	if (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+		return MHD_HTTP_BAD_REQUEST;
+	if (r->web->token && !web_has_token(&r->request, r->web->token))
+		return MHD_HTTP_UNAUTHORIZED;
+	if (length && strtoull(length, NULL, 10) > r->web->max_body)
+		return MHD_HTTP_CONTENT_TOO_LARGE;
+	return 0;
+}
+
+/* -- replying -- */
+
+static void set_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	MHD_add_response_header(response, name, value); /* refused: a line break in it */
+}
+
+static struct MHD_Response *response_of(const char *content_type, const char *body, size_t len)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(len, (void *)body, MHD_RESPMEM_MUST_COPY);
+
+	ENSURE(response);
+	set_header(response, "Content-Type", content_type);
+	set_header(response, "X-Content-Type-Options", "nosniff");
+	return response;
+}
+
+static void leave_handler(struct open_request *r)
+{
+	if (r->previous)
+		r->previous->next = r->next;
+	else
+		r->web->handed = r->next;
+	if (r->next)
+		r->next->previous = r->previous;
+	r->web->handed_count--;
+}
+
+void web_reply(struct web_request *request, unsigned status, const char *content_type,
+	       const char *body, size_t len, const struct header *headers, size_t header_count)
+{
+	struct open_request *r = (struct open_request *)request;
+
+	ENSURE(r->stage == HANDED);
+	r->response = response_of(content_type, body, len);
+	for (size_t i = 0; i < header_count; i++)
+		set_header(r->response, headers[i].name, headers[i].value);
+	if (!header_find(headers, header_count, "Cache-Control"))
+		set_header(r->response, "Cache-Control", "no-store");
+	r->status = status;
+	r->stage = REPLIED;
+	leave_handler(r);
+	if (!r->suspended)
+		return;
+	r->suspended = false;
+	r->web->due = true;
+	MHD_resume_connection(r->connection);
+}
+
+void web_reply_text(struct web_request *request, unsigned status, const char *text)
+{
+	web_reply(request, status, "text/plain; charset=utf-8", text, strlen(text), NULL, 0);
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status)
+{
+	const char *text = status == MHD_HTTP_UNAUTHORIZED ? "bearer token wanted\n"
+			   : status == MHD_HTTP_CONTENT_TOO_LARGE
+				   ? "body too large\n"
+				   : "malformed request\n";
+	struct MHD_Response *response = response_of("text/plain", text, strlen(text));
+	enum MHD_Result queued;
+
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		set_header(response, "WWW-Authenticate", "Bearer");
+	set_header(response, "Connection", "close");
+	queued = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static enum MHD_Result send_reply(struct open_request *r)
+{
+	enum MHD_Result queued = MHD_queue_response(r->connection, r->status, r->response);
+
+	MHD_destroy_response(r->response);
+	r->response = NULL;
+	return queued;
+}
+
+/* -- requests -- */
+
+static void *on_begin(void *context, const char *uri, struct MHD_Connection *connection)
+{
+	struct open_request *r = xcalloc(1, sizeof(*r));
+
+	r->web = context;
+	r->connection = connection;
+	r->body.max = r->web->max_body;
+	r->odd_path = strstr(uri, "%00") != NULL;
+	return r;
+}
+
+static void note_client(struct open_request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+
+	if (address && address->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
+			  r->request.client, sizeof(r->request.client));
+	else if (address && address->sa_family == AF_INET6)
+		inet_ntop(AF_INET6,
+			  &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+			  r->request.client, sizeof(r->request.client));
+}
+
+static void hand_over(struct open_request *r)
+{
+	struct web *web = r->web;
+
+	r->stage = HANDED;
+	r->request.body = r->body.len > 0 ? r->body.data : "";
+	r->request.len = r->body.len;
+	note_client(r);
+	r->next = web->handed;
+	if (r->next)
+		r->next->previous = r;
+	web->handed = r;
+	web->handed_count++;
+	web->handler(web->context, &r->request);
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+				  const char *url, const char *method, const char *version,
+				  const char *data, size_t *len, void **state)
+{
+	struct open_request *r = *state;
+	unsigned wrong;
+
+	(void)context;
+	switch (r->stage) {
+	case BEGUN:
+		r->request.method = method;
+		r->request.path = url;
+		r->stage = READING;
+		wrong = objection(r, version);
+		return wrong ? refuse(connection, wrong) : MHD_YES;
+	case READING:
+		if (*len > 0) {
+			bool fits = buffer_append(&r->body, data, *len);
+
+			*len = 0;
+			return fits ? MHD_YES : MHD_NO; /* a chunked flood: hang up */
+		}
+		if (r->web->closing)
+			return MHD_NO;
+		hand_over(r);
+		if (r->stage == REPLIED)
+			return send_reply(r);
+		r->suspended = true;
+		MHD_suspend_connection(connection);
+		return MHD_YES;
+	case REPLIED:
+		return r->response ? send_reply(r) : MHD_YES;
+	case HANDED:
+		break;
+	}
+	return MHD_YES;
+}
+
+static void on_end(void *context, struct MHD_Connection *connection, void **state,
+		   enum MHD_RequestTerminationCode code)
+{
+	struct open_request *r = *state;
+
+	(void)context;
+	(void)connection;
+	(void)code;
+	if (!r)
+		return;
+	*state = NULL;
+	if (r->response)
+		MHD_destroy_response(r->response);
+	buffer_finish(&r->body);
+	free(r);
+}
+
+const char *web_query(const struct web_request *request, const char *name)
+{
+	const struct open_request *r = (const struct open_request *)request;
+
+	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *web_header(const struct web_request *request, const char *name)
+{
+	const struct open_request *r = (const struct open_request *)request;
+
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+const char *web_token(const struct web_request *request)
+{
+	const char *value = web_header(request, "Authorization");
+
+	if (!value || strncasecmp(value, "Bearer ", 7) != 0)
+		return NULL;
+	return value + 7;
+}
+
+/* Of digests, so that not even the length shows. */
+bool web_has_token(const struct web_request *request, const char *token)
+{
+	const char *brought = web_token(request);
+	struct digest theirs = digest_of(brought ? brought : "", brought ? strlen(brought) : 0);
+	struct digest ours = digest_of(token, strlen(token));
+
+	return digest_equal(&theirs, &ours) && brought;
+}
+
+/* -- the loop's side -- */
+
+int web_fd(const struct web *web)
+{
+	return web->fd;
+}
+
+nsec web_nap(const struct web *web)
+{
+	MHD_UNSIGNED_LONG_LONG milliseconds;
+
+	if (web->due)
+		return 0;
+	if (MHD_get_timeout(web->daemon, &milliseconds) != MHD_YES)
+		return NEVER;
+	return (nsec)milliseconds * NSEC_PER_MSEC;
+}
+
+void web_run(struct web *web)
+{
+	web->due = false;
+	MHD_run(web->daemon);
+}
+
+unsigned web_port(const struct web *web)
+{
+	return MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
+size_t web_open_requests(const struct web *web)
+{
+	return web->handed_count;
+}
+
+/* -- birth and death -- */
+
+static bool split_listen(const char *listen, char host[256], char port[16], struct error *err)
+{
+	const char *colon = strrchr(listen, ':');
+	const char *from = listen, *to = colon;
+
+	if (colon && from[0] == '[' && colon > from && colon[-1] == ']') {
+		from++;
+		to = colon - 1;
+	}
+	if (!colon || (size_t)(to - from) >= 256 || !colon[1] || strlen(colon + 1) > 5 ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+		return error_set(err, ERROR_FATAL, "listen \"%s\": wants ADDRESS:PORT", listen);
+	snprintf(host, 256, "%.*s", (int)(to - from), from);
+	snprintf(port, 16, "%s", colon + 1);
+	return true;
+}
+
+static struct addrinfo *resolve(const char *listen, struct error *err)
+{
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+				 .ai_family = AF_UNSPEC,
+				 .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char host[256], port[16];
+	int code;
+
+	if (!split_listen(listen, host, port, err))
+		return NULL;
+	if (!host[0])
+		hints.ai_family = AF_INET;
+	code = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
+	if (code)
+		error_set(err, ERROR_FATAL, "listen \"%s\": %s", listen, gai_strerror(code));
+	return code ? NULL : found;
+}
+
+static char *read_pem(const char *path, struct error *err)
+{
+	AUTO_FINISH(buffer_finish) struct buffer text = {.max = MAX_PEM_BYTES};
+	FILE *file = fopen(path, "re");
+	char block[4096];
+	size_t got;
+	bool fits = true;
+
+	if (!file) {
+		error_set(err, ERROR_FATAL, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	while (fits && (got = fread(block, 1, sizeof(block), file)) > 0)
+		fits = buffer_append(&text, block, got);
+	fclose(file);
+	if (!fits) {
+		error_set(err, ERROR_FATAL, "%s: too large for a PEM file", path);
+		return NULL;
+	}
+	return buffer_take(&text);
+}
+
+static bool read_tls(struct web *web, const struct web_settings *s, struct error *err)
+{
+	if (!s->cert_file && !s->key_file)
+		return true;
+	if (!s->cert_file || !s->key_file)
+		return error_set(err, ERROR_FATAL,
+				 "TLS wants both a certificate and a key file");
+	if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+		return error_set(err, ERROR_FATAL, "this libmicrohttpd is built without TLS");
+	web->cert = read_pem(s->cert_file, err);
+	web->key = web->cert ? read_pem(s->key_file, err) : NULL;
+	return web->key;
+}
+
+/* libmicrohttpd's messages are about clients' faults; its start tells us by its result. */
+static void ignore_log(void *context, const char *format, va_list args)
+{
+	(void)context;
+	(void)format;
+	(void)args;
+}
+
+static bool start_daemon(struct web *web, const struct web_settings *s,
+			 const struct addrinfo *at)
+{
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	nsec idle = s->idle_timeout ? s->idle_timeout : DEFAULT_IDLE;
+	struct MHD_OptionItem options[] = {
+		{MHD_OPTION_CONNECTION_LIMIT,
+		 s->max_connections ? s->max_connections : DEFAULT_CONNECTIONS, NULL},
+		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->max_per_address, NULL},
+		{MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((idle + NSEC_PER_SEC - 1) / NSEC_PER_SEC),
+		 NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+		{web->cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, web->cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, web->key},
+		{MHD_OPTION_END, 0, NULL},
+	};
+
+	if (at->ai_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	if (web->cert)
+		flags |= MHD_USE_TLS;
+	web->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, web,
+				       MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
+				       MHD_OPTION_SOCK_ADDR, at->ai_addr,
+				       MHD_OPTION_URI_LOG_CALLBACK, on_begin, web,
+				       MHD_OPTION_NOTIFY_COMPLETED, on_end, web,
+				       MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	return web->daemon;
+}
+
+struct web *web_create(const struct web_settings *settings, web_handler *handler, void *context,
+		       struct error *err)
+{
+	AUTO(web_destroy) struct web *web = xcalloc(1, sizeof(*web));
+	struct addrinfo *at;
+	bool started;
+
+	web->handler = handler;
+	web->context = context;
+	web->max_body = settings->max_body ? settings->max_body : DEFAULT_BODY;
+	if (settings->token && settings->token[0])
+		web->token = xstrdup(settings->token);
+	if (!read_tls(web, settings, err))
+		return NULL;
+	at = resolve(settings->listen, err);
+	if (!at)
+		return NULL;
+	errno = 0;
+	started = start_daemon(web, settings, at);
+	freeaddrinfo(at);
+	if (!started) {
+		error_set(err, ERROR_FATAL, "listen on %s: %s", settings->listen,
+			  errno ? strerror(errno) : "the certificate or its key is not accepted");
+		return NULL;
+	}
+	web->fd = MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	return TAKE(web);
+}
+
+void web_destroy(struct web *web)
+{
+	if (!web)
+		return;
+	web->closing = true;
+	while (web->handed)
+		web_reply_text(&web->handed->request, MHD_HTTP_SERVICE_UNAVAILABLE,
+			       "shutting down\n");
+	if (web->daemon) {
+		MHD_run(web->daemon);
+		MHD_stop_daemon(web->daemon);
+	}
+	free(web->token);
+	free(web->cert);
+	if (web->key)
+		explicit_bzero(web->key, strlen(web->key));
+	free(web->key);
+	free(web);
+}

@@ -1,0 +1,85 @@
+/*
+ * Serves HTTP from the loop of the program it is in: /metrics and health of a
+ * worker, the REST API and the ops page. No thread of its own; it wants to be
+ * run when its descriptor is readable or its timeout has passed.
+ *
+ *	struct web *web = web_create(&settings, on_request, worker, err);
+ *	others[0] = (struct http_descriptor){.fd = web_fd(web), .wants = HTTP_READ};
+ *	http_wait(http, others, 1, web_nap(web));
+ *	web_run(web);
+ *
+ *	static void on_request(void *context, struct web_request *request)
+ *	{
+ *		if (strcmp(request->path, "/healthz") == 0)
+ *			web_reply_text(request, 200, "ok\n");
+ *		else
+ *			remember(request);      -- web_reply() may come later, from the same loop
+ *	}
+ *
+ * Every request that reaches the handler must be replied to exactly once; it
+ * is gone then. Sizes, numbers and times are capped; what reads differently to
+ * two servers (two lengths, a length and a chunked body, no host, %00 in the
+ * path) never gets to the handler.
+ */
+#ifndef SLUICE_WEB_H
+#define SLUICE_WEB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "clock.h"
+#include "compiler.h"
+#include "error.h"
+#include "header.h"
+
+struct web_settings {
+	const char *listen; /* "127.0.0.1:9464", "[::1]:80", ":8080" for all addresses; port 0: any */
+	unsigned max_connections; /* 0: 256 */
+	unsigned max_per_address; /* 0: no limit of its own */
+	nsec idle_timeout;        /* silence of a client that ends its connection; 0: 30 s */
+	size_t max_body;          /* 0: 1 MiB */
+	const char *token;        /* wanted as bearer token by every request; NULL or "": none */
+	const char *cert_file;    /* both in PEM: TLS; NULL: plain */
+	const char *key_file;
+};
+
+struct web_request {
+	const char *method; /* "GET" */
+	const char *path;   /* decoded, without the query: "/jobs/42" */
+	const char *body;   /* ends with a zero byte that len does not count */
+	size_t len;
+	char client[48];    /* address it came from */
+	void *data;         /* the handler's own */
+};
+
+typedef void web_handler(void *context, struct web_request *request);
+
+struct web;
+
+struct web *web_create(const struct web_settings *settings, web_handler *handler, void *context,
+		       struct error *err) MUST_USE;
+
+/* Requests still unanswered get 503 first; theirs must not be replied to afterwards. */
+void web_destroy(struct web *web);
+AUTO_DEFINE(struct web, web_destroy)
+
+int web_fd(const struct web *web);
+nsec web_nap(const struct web *web); /* until web_run() is due, readable or not */
+void web_run(struct web *web);
+unsigned web_port(const struct web *web);
+size_t web_open_requests(const struct web *web); /* with the handler, not yet replied to */
+
+/* A parameter of the query, decoded, or a header in any case; NULL: absent. As long as the request. */
+const char *web_query(const struct web_request *request, const char *name);
+const char *web_header(const struct web_request *request, const char *name);
+
+/* Whether the request brings this bearer token; takes the same time whatever it brings. */
+bool web_has_token(const struct web_request *request, const char *token);
+const char *web_token(const struct web_request *request); /* NULL: it brings none */
+
+/* Answer; all is copied. Cache-Control: no-store unless the headers say otherwise. */
+void web_reply(struct web_request *request, unsigned status, const char *content_type,
+	       const char *body, size_t len, const struct header *headers, size_t header_count);
+void web_reply_text(struct web_request *request, unsigned status, const char *text);
+
+#endif
