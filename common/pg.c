@@ -579,3 +579,9 @@ bool pg_next(struct pg *pg, struct pg_answer *answer)
 	free(first);
 	return true;
 }
+
+void pg_abandon(struct pg *pg)
+{
+	if (pg->link)
+		drop_link(pg, "given up", clock_now());
+}

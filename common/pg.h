@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "clock.h"
 #include "error.h"
 #include "uuid.h"
@@ -80,6 +81,10 @@ void pg_push_string(struct pg_args *args, int array, const char *text); /* NULL:
 void pg_push_bytes(struct pg_args *args, int array, const void *bytes, size_t len);
 void pg_push_uuid(struct pg_args *args, int array, const struct uuid *id); /* NULL: SQL NULL */
 void pg_push_time(struct pg_args *args, int array, nsec wall); /* 0: SQL NULL */
+
+/* Arguments as bytes, to be kept on disk and read back. False: over the buffer's cap; NULL: not such bytes. */
+bool pg_args_save(const struct pg_args *args, struct buffer *out);
+struct pg_args *pg_args_load(const char *bytes, size_t len);
 
 /* --- results: getters abort on a wrong column type or number, which is a bug --- */
 int pg_count(const struct pg_rows *rows);
@@ -135,6 +140,9 @@ const char *pg_trouble(const struct pg *pg); /* why it is not ready; "" */
 /* Send a prepared statement. Takes args. Only while pg_ready(). */
 void pg_send(struct pg *pg, const char *name, struct pg_args *args, void *token);
 size_t pg_open(const struct pg *pg); /* statements sent and not answered */
+
+/* Close the connection now: what was open is answered as lost. */
+void pg_abandon(struct pg *pg);
 
 struct pg_answer {
 	void *token;

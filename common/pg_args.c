@@ -231,3 +231,72 @@ void pg_args_seal(struct pg_args *args)
 		args->formats[i] = 1;
 	}
 }
+
+/* The head of a saved value; numbers as this machine has them, for a file never leaves it. */
+struct saved_value {
+	uint32_t type;
+	uint32_t items;
+	uint8_t is_array, is_null, has_nulls, unused;
+	uint32_t unused2;
+	uint64_t len;
+};
+
+static const char saved_magic[8] = "sluice1";
+
+bool pg_args_save(const struct pg_args *args, struct buffer *out)
+{
+	bool fits = buffer_append(out, saved_magic, sizeof(saved_magic));
+
+	for (int i = 0; fits && i < args->count; i++) {
+		const struct pg_value *value = &args->values[i];
+		struct saved_value head = {
+			.type = value->type,
+			.items = value->items,
+			.is_array = value->is_array,
+			.is_null = value->is_null,
+			.has_nulls = value->has_nulls,
+			.len = value->bytes.len,
+		};
+
+		fits = buffer_append(out, &head, sizeof(head)) &&
+		       buffer_append(out, value->bytes.data, value->bytes.len);
+	}
+	return fits;
+}
+
+static bool load_value(struct pg_args *args, const char **at, size_t *left)
+{
+	struct saved_value head;
+	struct pg_value *value;
+
+	if (*left < sizeof(head) || args->count == PG_MAX_ARGS)
+		return false;
+	memcpy(&head, *at, sizeof(head));
+	*at += sizeof(head);
+	*left -= sizeof(head);
+	if (head.len > *left || head.type >= COUNT_OF(oids) || (head.is_array && head.len < 20))
+		return false;
+	value = add_value(args, (enum pg_type)head.type);
+	value->is_array = head.is_array;
+	value->is_null = head.is_null;
+	value->has_nulls = head.has_nulls;
+	value->items = head.items;
+	buffer_append(&value->bytes, *at, head.len);
+	*at += head.len;
+	*left -= head.len;
+	return true;
+}
+
+struct pg_args *pg_args_load(const char *bytes, size_t len)
+{
+	AUTO(pg_args_destroy) struct pg_args *args = pg_args_create();
+	const char *at = bytes + sizeof(saved_magic);
+	size_t left = len - sizeof(saved_magic);
+
+	if (len < sizeof(saved_magic) || memcmp(bytes, saved_magic, sizeof(saved_magic)) != 0)
+		return NULL;
+	while (left > 0)
+		if (!load_value(args, &at, &left))
+			return NULL;
+	return TAKE(args);
+}

@@ -215,7 +215,7 @@ struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_
 	int id = pg_array(args, PG_UUID), epoch = pg_array(args, PG_INT4), attempt = pg_array(args, PG_UUID),
 	    provider = pg_array(args, PG_TEXT), model = pg_array(args, PG_TEXT),
 	    credential = pg_array(args, PG_TEXT), bound = pg_array(args, PG_INT8),
-	    tier = pg_array(args, PG_TEXT);
+	    tier = pg_array(args, PG_TEXT), day = pg_array(args, PG_INT4);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct intent *intent = rows[i].intent;
@@ -228,8 +228,14 @@ struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_
 		pg_push_string(args, credential, intent->credential);
 		push_bound(args, bound, intent);
 		pg_push_string(args, tier, intent->tier);
+		pg_push_int(args, day, rows[i].day);
 	}
 	return args;
+}
+
+int32_t store_day(nsec wall)
+{
+	return (int32_t)(wall / (86400 * NSEC_PER_SEC)) - 10957; /* from 1970 to 2000 */
 }
 
 struct pg_args *store_reject_args(const struct reject_row *rows, size_t count)

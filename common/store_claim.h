@@ -114,8 +114,12 @@ struct pg_args *store_pull_args(const struct uuid *owner, const struct uuid *cla
 struct intend_row {
 	struct uuid job_id;
 	int32_t epoch;
+	int32_t day; /* of the attempt, in days since 2000: fixed here, so that sending twice is harmless */
 	const struct intent *intent;
 };
+
+/* Days since 2000 of a wall-clock time. */
+int32_t store_day(nsec wall);
 struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_row *rows, size_t count);
 
 /* A message that is no job. */

@@ -80,7 +80,8 @@ struct settlement {
 	struct debt debts[MAX_DEBTS];
 	size_t debt_count;
 
-	void *owner; /* the caller's */
+	bool spooled; /* lies in a file as well */
+	void *owner;  /* the caller's */
 };
 
 struct settlement *settlement_create(void);

@@ -1,5 +1,7 @@
 #include "utf8.h"
 
+#include <string.h>
+
 #include <stdbool.h>
 #include <wchar.h>
 
@@ -52,4 +54,26 @@ int utf8_width(const char *p, size_t step)
 		return 1;
 	/* Unknown to the locale (newer than it, or the locale is "C"): most are one column. */
 	return wcwidth(point) < 0 ? 1 : wcwidth(point);
+}
+
+char *utf8_copy(char *to, size_t size, const char *text)
+{
+	size_t left = strlen(text), used = 0;
+
+	while (left > 0) {
+		size_t step = utf8_step(text, left);
+		size_t len = step > 0 ? step : 1;
+
+		if (used + len >= size)
+			break;
+		if (step > 0)
+			memcpy(to + used, text, step);
+		else
+			to[used] = '?';
+		used += len;
+		text += len;
+		left -= len;
+	}
+	to[used] = '\0';
+	return to;
 }

@@ -20,4 +20,10 @@ size_t utf8_step(const char *p, size_t left);
  */
 int utf8_width(const char *p, size_t step);
 
+/*
+ * Copies text into a field of `size` bytes: bad bytes become '?', a sequence that
+ * would not fit whole is left out, a zero ends it. Returns to.
+ */
+char *utf8_copy(char *to, size_t size, const char *text);
+
 #endif

@@ -28,6 +28,7 @@ struct command {
 };
 
 #define COMMANDS(X)    \
+	X(worker)      \
 	X(status)      \
 	X(jobs_list)   \
 	X(jobs_show)   \
@@ -38,6 +39,7 @@ struct command {
 	X(dead_replay) \
 	X(costs)       \
 	X(audit)       \
+	X(migrate)     \
 	X(completion)  \
 	X(help)
 

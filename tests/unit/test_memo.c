@@ -1,0 +1,84 @@
+#include "memo.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "unit.h"
+
+START_TEST(a_fresh_run_has_nothing_to_remember)
+{
+	struct memo memo;
+
+	memo_read(&memo, "");
+	ck_assert_ptr_null(memo_write(&memo));
+	ck_assert(!memo_avoids(&memo, "openai", "gpt-4o-mini"));
+	memo_finish(&memo);
+}
+END_TEST
+
+START_TEST(a_run_is_remembered_whole)
+{
+	struct usage usage = {.known = true, .input = 10, .cache_read = 20, .output = 5};
+	struct memo before, after;
+	char *text;
+
+	memo_read(&before, "");
+	before.attempts = 3;
+	before.refusals = 1;
+	memo_spend(&before, 123456789, &usage);
+	memo_avoid(&before, "openai", "gpt-4o-mini");
+	memo_keep(&before, "{\"a\":1}", 7, true, 0.5, "openai", "gpt-4o-mini");
+	strcpy(before.signature, "schema /a type");
+	text = memo_write(&before);
+	memo_read(&after, text);
+	ck_assert_int_eq(after.attempts, 3);
+	ck_assert_int_eq(after.refusals, 1);
+	ck_assert_int_eq(after.spent, 123456789);
+	ck_assert_int_eq(after.usage.cache_read, 20);
+	ck_assert_str_eq(after.signature, "schema /a type");
+	ck_assert(memo_avoids(&after, "openai", "gpt-4o-mini"));
+	ck_assert(!memo_avoids(&after, "openai", "gpt-4o"));
+	ck_assert_int_eq(after.fallback_len, 7);
+	ck_assert(memcmp(after.fallback, "{\"a\":1}", 7) == 0);
+	free(text);
+	memo_finish(&before);
+	memo_finish(&after);
+}
+END_TEST
+
+START_TEST(one_unpriced_call_makes_the_run_unpriced_for_good)
+{
+	struct usage usage = {0};
+	struct memo memo, after;
+	char *text;
+
+	memo_read(&memo, "");
+	memo.attempts = 1;
+	memo_spend(&memo, PICO_UNPRICED, &usage);
+	memo_spend(&memo, 5, &usage);
+	ck_assert(memo.spent == PICO_UNPRICED);
+	text = memo_write(&memo);
+	memo_read(&after, text);
+	ck_assert(after.spent == PICO_UNPRICED);
+	free(text);
+	memo_finish(&memo);
+	memo_finish(&after);
+}
+END_TEST
+
+START_TEST(the_surest_answer_is_kept)
+{
+	struct memo memo;
+
+	memo_read(&memo, "");
+	memo_keep(&memo, "first", 5, false, 0.6, "a", "m");
+	memo_keep(&memo, "worse", 5, false, 0.4, "b", "m");
+	ck_assert(memcmp(memo.fallback, "first", 5) == 0);
+	memo_keep(&memo, "surer", 5, false, 0.8, "c", "m");
+	ck_assert(memcmp(memo.fallback, "surer", 5) == 0);
+	memo_finish(&memo);
+}
+END_TEST
+
+UNIT_TESTS(memo, a_fresh_run_has_nothing_to_remember, a_run_is_remembered_whole,
+	   one_unpriced_call_makes_the_run_unpriced_for_good, the_surest_answer_is_kept)

@@ -1,0 +1,271 @@
+/*
+ * From messages to claim groups: how many we have room for, from which topics,
+ * and what can be said of a message before Postgres is asked.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ensure.h"
+#include "failpoint.h"
+#include "log.h"
+#include "metrics.h"
+#include "quote.h"
+#include "utf8.h"
+#include "worker.h"
+
+size_t intake_room(const struct worker *w)
+{
+	const struct works *works = &w->works;
+	size_t most = w->config->worker.max_in_flight;
+	size_t busy = works_in(works, WORK_CLAIMING) + works_in(works, WORK_READY) +
+		      works_in(works, WORK_INTENDING) + works_in(works, WORK_CALLING);
+	size_t held = busy + works_in(works, WORK_SETTLING) + works_in(works, WORK_WAITING);
+
+	if (busy >= most || held >= 3 * most)
+		return 0;
+	return most - busy;
+}
+
+/* --- one message --- */
+
+static void reject(struct worker *w, struct claim_group *group, const struct kafka_message *message,
+		   const struct job *job, const char *reason, const char *detail)
+{
+	struct rejected *rejected;
+
+	group->rejects = xrealloc(group->rejects, (group->reject_count + 1) * sizeof(*group->rejects));
+	rejected = &group->rejects[group->reject_count++];
+	*rejected = (struct rejected){
+		.topic = w->topics[message->topic].name,
+		.partition = message->partition,
+		.offset = message->offset,
+		.has_job_id = job != NULL,
+		.reason = reason,
+		.bytes = xmemdup(message->value ? message->value : "", message->len),
+		.len = message->len,
+	};
+	if (job)
+		rejected->job_id = job->id;
+	snprintf(rejected->detail, sizeof(rejected->detail), "%s", detail);
+	metrics_add(METRIC_rejects_total, 1, LABELS(reason));
+	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s", rejected->topic,
+		 (int)message->partition, (long long)message->offset, reason, rejected->detail);
+}
+
+static int32_t header_number(const struct kafka_message *message, const char *name)
+{
+	struct kafka_header header;
+	char text[12] = "";
+
+	if (!kafka_message_header(message, name, &header) || !header.value || header.len >= sizeof(text))
+		return 0;
+	memcpy(text, header.value, header.len);
+	return (int32_t)strtol(text, NULL, 10);
+}
+
+static void add_header(struct buffer *json, const struct kafka_message *message, const char *name)
+{
+	struct kafka_header header;
+
+	if (!kafka_message_header(message, name, &header) || !header.value || header.len > 512)
+		return;
+	buffer_printf(json, "%s\"%s\":", json->len > 1 ? "," : "{", name);
+	quote_json(json, header.value, header.len);
+}
+
+/* The headers that come back on every event of the job, as a JSON object; "" for none. */
+static char *returned_headers(const struct kafka_message *message)
+{
+	struct buffer json = {0};
+
+	add_header(&json, message, "traceparent");
+	add_header(&json, message, "tracestate");
+	if (json.len > 0)
+		buffer_byte(&json, '}');
+	return buffer_take(&json);
+}
+
+static struct work *in_group(const struct claim_group *group, const struct uuid *job_id)
+{
+	for (size_t i = 0; i < group->count; i++)
+		if (uuid_equal(&group->works[i]->job->id, job_id))
+			return group->works[i];
+	return NULL;
+}
+
+/* The same job twice in one group: the second is dropped or in conflict before Postgres sees it. */
+static bool is_repeated(struct worker *w, struct claim_group *group, const struct kafka_message *message,
+			struct job *job)
+{
+	const struct work *other = in_group(group, &job->id);
+
+	if (!other)
+		return false;
+	if (job->thin || other->job->thin || digest_equal(&job->fingerprint, &other->job->fingerprint)) {
+		metrics_add(METRIC_claims_total, 1, LABELS("duplicate"));
+	} else {
+		metrics_add(METRIC_claims_total, 1, LABELS("conflict"));
+		reject(w, group, message, job, "conflict",
+		       "another message with this job_id came first and has another body");
+	}
+	return true;
+}
+
+static void doom(struct work *work, const char *reason, const char *detail)
+{
+	work->doomed = reason;
+	utf8_copy(work->doomed_detail, sizeof(work->doomed_detail), detail);
+}
+
+/* What can be said of a job before it is claimed; it is claimed all the same, so that its end is an outcome. */
+static void examine(struct worker *w, struct work *work)
+{
+	const struct job *job = work->job;
+	const struct worker_settings *settings = &w->config->worker;
+	nsec wall = clock_wall();
+	struct error err;
+
+	if (job->thin)
+		return;
+	if (*job->reply_topic && !config_allows_reply(w->config, job->reply_topic))
+		doom(work, "reply_topic", "reply_topic begins with none of kafka.reply_prefixes");
+	else if (job->output_schema && !schema_cache_get(w->schemas, job->output_schema, &err))
+		doom(work, "invalid_schema", err.text);
+	else if (job->hop > settings->max_hops)
+		doom(work, "max_hops", "the job moved between topics too often");
+	else if (job->not_before > wall) {
+		work->park_reason = "not_before";
+		work->park_until = job->not_before;
+	}
+}
+
+static void take_job(struct worker *w, struct claim_group *group, const struct kafka_message *message,
+		     struct job *job, nsec now)
+{
+	const struct tier_topic *topic = &w->topics[message->topic];
+	struct work *work = work_create(&w->works, job, xmemdup(message->value, message->len), message->len,
+					returned_headers(message));
+	nsec wall = clock_wall(), sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC;
+
+	work->tier = topic->tier;
+	work->lane = topic->lane;
+	work->topic = message->topic;
+	work->partition = message->partition;
+	work->offset = message->offset;
+	work->claimed_at = now;
+	work->queued = message->timestamp_ms > 1000000 && wall > sent ? wall - sent : 0;
+	examine(w, work);
+	if (!job->thin && !work->doomed && !work->park_reason)
+		starts_prepare(w, work, now);
+	group->works = xrealloc(group->works, (group->count + 1) * sizeof(struct work *));
+	group->works[group->count++] = work;
+}
+
+static void note_offset(struct claim_group *group, const struct kafka_message *message)
+{
+	for (size_t i = 0; i < group->offset_count; i++) {
+		struct stored_offset *offset = &group->offsets[i];
+
+		if (offset->topic == message->topic && offset->partition == message->partition &&
+		    offset->assignment == message->assignment) {
+			offset->next = message->offset + 1;
+			return;
+		}
+	}
+	group->offsets = xrealloc(group->offsets, (group->offset_count + 1) * sizeof(*group->offsets));
+	group->offsets[group->offset_count++] = (struct stored_offset){
+		.topic = message->topic,
+		.partition = message->partition,
+		.assignment = message->assignment,
+		.next = message->offset + 1,
+	};
+}
+
+static struct job *read_message(struct worker *w, const struct kafka_message *message, struct error *err)
+{
+	struct job_source source = {
+		.cluster = w->config->kafka.brokers,
+		.topic = w->topics[message->topic].name,
+		.partition = message->partition,
+		.offset = message->offset,
+		.run = header_number(message, "sluice-run"),
+		.hop = header_number(message, "sluice-hop"),
+	};
+
+	if (!message->value) {
+		error_set(err, ERROR_REJECT, "the message has no value");
+		return NULL;
+	}
+	return job_read(w->reader, message->value, message->len, &source, err);
+}
+
+static void take(struct worker *w, const struct kafka_message *message, nsec now)
+{
+	struct claim_group *group = claims_group(w, now);
+	struct error err;
+	struct job *job = read_message(w, message, &err);
+
+	FAILPOINT("K02");
+	note_offset(group, message);
+	if (!job) {
+		reject(w, group, message, NULL, "unparseable", err.text);
+		return;
+	}
+	if (is_repeated(w, group, message, job)) {
+		job_destroy(job);
+		return;
+	}
+	take_job(w, group, message, job, now);
+}
+
+/* --- many --- */
+
+static size_t read_topic(struct worker *w, size_t topic, size_t most, nsec now)
+{
+	struct kafka_message message;
+	size_t count = 0;
+
+	while (count < most && kafka_consumer_next(w->consumer, topic, &message)) {
+		FAILPOINT("K01");
+		take(w, &message, now);
+		kafka_message_release(&message);
+		count++;
+		claims_flush(w, now, false);
+	}
+	if (count > 0)
+		metrics_add(METRIC_messages_read_total, (double)count, LABELS(w->topics[topic].name));
+	return count;
+}
+
+/* Turn by turn over the tiers, so that none starves behind another. */
+static size_t read_lane(struct worker *w, enum lane lane, size_t most, nsec now)
+{
+	size_t count = 0;
+	size_t offset = random_below(&w->random, w->topic_count);
+
+	for (size_t i = 0; i < w->topic_count && count < most; i++) {
+		size_t topic = (i + offset) % w->topic_count;
+
+		if (w->topics[topic].lane != lane || !targets_open(w->targets, w->topics[topic].tier, now))
+			continue;
+		count += read_topic(w, topic, most - count, now);
+	}
+	return count;
+}
+
+void intake_read(struct worker *w, nsec now)
+{
+	size_t room = intake_room(w);
+	size_t kept, count;
+
+	if (w->stop_at || w->alone || room == 0 || !pg_ready(w->pgs[PG_CLAIM]) || !starts_allowed(w, now))
+		return;
+	claims_pull(w, now);
+	/* Express first, but a share stays for normal. */
+	kept = room * (size_t)w->config->worker.normal_share / 100;
+	count = read_lane(w, LANE_EXPRESS, room - kept, now);
+	count += read_lane(w, LANE_NORMAL, room - count, now);
+	if (count < room)
+		read_lane(w, LANE_EXPRESS, room - count, now);
+}

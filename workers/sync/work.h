@@ -1,0 +1,126 @@
+/*
+ * One job in the hands of this worker, from its claim to its settlement, and
+ * the list of them all.
+ *
+ *	CLAIMING -> READY -> INTENDING -> CALLING -> SETTLING -> (gone)
+ *	                ^        |                      |
+ *	                |        v                      |
+ *	                +---- WAITING <-----------------+   kept: repair, retry, next candidate
+ *
+ * CLAIMING with an intent goes straight to CALLING when the claim has
+ * committed. Every state is left by one function of the file that is named for
+ * the step.
+ */
+#ifndef SYNC_WORK_H
+#define SYNC_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "clock.h"
+#include "config.h"
+#include "http.h"
+#include "job.h"
+#include "memo.h"
+#include "store_claim.h"
+#include "targets.h"
+
+#define WORK_STATES(X)                                                     \
+	X(CLAIMING)  /* in a claim group; not ours yet */                  \
+	X(READY)     /* ours; to be started as soon as something is free */ \
+	X(INTENDING) /* the intent of its call is on its way to Postgres */ \
+	X(CALLING)   /* the request is on the wire */                      \
+	X(SETTLING)  /* the outcome of a call is on its way to Postgres */ \
+	X(WAITING)   /* until wake_at, then READY */
+
+enum work_state {
+#define WORK_STATE(name) WORK_##name,
+	WORK_STATES(WORK_STATE)
+#undef WORK_STATE
+	WORK_STATE_COUNT,
+};
+
+struct work {
+	enum work_state state;
+	struct job *job;    /* owned */
+	char *bytes;        /* the message, owned; NULL once it is stored */
+	size_t len;
+	size_t weight;      /* bytes of the envelope: the upper bound of its tokens */
+	char *headers;      /* that come back on every event, as JSON; owned */
+	const struct tier *tier;
+	enum lane lane;
+	int32_t epoch;
+	int32_t day;
+	int crash_count;
+	bool cancel_requested;
+	const char *doomed; /* why it can only die, as a code; NULL: it may live */
+	char doomed_detail[300];
+	const char *park_reason; /* claimed straight into PARKED for this; NULL: not */
+	nsec park_until;         /* wall clock; 0: due at once */
+	bool won;
+	struct memo memo;
+
+	/* Where its message was; topic is an index of the worker's topics. */
+	size_t topic;
+	int32_t partition;
+	int64_t offset;
+
+	/* The present call. */
+	struct intent intent;
+	int32_t attempt_day;
+	const struct candidate *candidate; /* NULL: none */
+	struct target *target;
+	bool is_probe;            /* of the target's breaker */
+	bool is_credential_probe; /* of the account's */
+	const struct candidate *prefer; /* for the next call: the same model again; NULL: any */
+	bool counted; /* in target->in_flight */
+	struct http_call *call;
+	nsec sent_at;
+	char *body; /* of the request; owned while the call is on */
+
+	/* For the next call: what the model said and what was wrong with it. */
+	char *repair_answer; /* owned; NULL: no repair */
+	size_t repair_len;
+	char *repair_note;
+
+	bool prepared;     /* intent, candidate and target are chosen */
+	nsec wake_at;      /* WAITING */
+	nsec wait_after;   /* how long it is to wait when its settlement has committed */
+	nsec claimed_at;   /* monotonic */
+	nsec queued;       /* from submit to claim; 0: not known */
+	nsec calling;      /* spent in calls so far */
+
+	struct work *previous, *next; /* in the list of its state */
+	struct work *bucket_next;     /* in the table by job id */
+};
+
+struct work_list {
+	struct work *first, *last;
+	size_t count;
+};
+
+/* All of a worker's jobs: a list by state, and a table of those that are ours. */
+struct works {
+	struct work_list lists[WORK_STATE_COUNT];
+	struct work *buckets[2048];
+	size_t held; /* in the table */
+};
+
+/* A new job in CLAIMING. Takes job, bytes and headers. */
+struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len, char *headers);
+void work_destroy(struct works *works, struct work *work);
+
+/* The one way to change state. */
+void work_move(struct works *works, struct work *work, enum work_state to);
+
+/* It is ours now: found by its id from here on. */
+void work_hold(struct works *works, struct work *work);
+struct work *work_find(const struct works *works, const struct uuid *job_id);
+
+/* What the answer must fit: the job's schema, or its task's if it said nothing. NULL: any text. */
+const json_t *work_output_schema(const struct work *work, const struct task *task);
+
+size_t works_in(const struct works *works, enum work_state state);
+const char *work_state_name(enum work_state state);
+
+#endif

@@ -1,0 +1,269 @@
+/*
+ * A sync worker: one thread, one place that sleeps. worker.c calls the steps in
+ * order; each step is a file, and they share this struct.
+ *
+ *	intake   messages and due rows become claim groups
+ *	claims   groups become rows that are ours
+ *	starts   ours become intents, intents become calls
+ *	calls    replies become verdicts
+ *	settles  verdicts become rows, money and debts
+ *	outlet   debts become messages
+ *	keeper   beats, sweeps, comparing what we hold with what the database thinks
+ */
+#ifndef SYNC_WORKER_H
+#define SYNC_WORKER_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "http.h"
+#include "kafka_consumer.h"
+#include "kafka_producer.h"
+#include "pg.h"
+#include "pricing.h"
+#include "random.h"
+#include "schema_cache.h"
+#include "store_settle.h"
+#include "targets.h"
+#include "work.h"
+
+/* A topic we read: a tier and a lane. */
+struct tier_topic {
+	char *name;
+	const struct tier *tier;
+	enum lane lane;
+};
+
+/* Messages read together: claimed in one statement, their offsets stored in one go. */
+struct claim_group {
+	struct uuid id;
+	struct work **works; /* sorted by job id when sent */
+	size_t count;
+	struct rejected *rejects;
+	size_t reject_count;
+	struct stored_offset {
+		size_t topic;
+		int32_t partition;
+		uint64_t assignment;
+		int64_t next;
+	} *offsets;
+	size_t offset_count;
+	nsec opened_at;
+	size_t open;         /* statements on their way, or waiting to be sent again */
+	struct claim_group *next;
+};
+
+/* A message that is no job, until its reject has committed. */
+struct rejected {
+	const char *topic; /* the worker's */
+	int32_t partition;
+	int64_t offset;
+	bool has_job_id;
+	struct uuid job_id;
+	const char *reason;
+	char detail[400];
+	char *bytes; /* owned */
+	size_t len;
+};
+
+/* A statement on its way: what it asked and for whom. Kept until it is answered, or sent again. */
+enum request_kind {
+	REQUEST_CLAIM,    /* works [from, from + count) of the group */
+	REQUEST_CLASSIFY, /* those of them that were not won */
+	REQUEST_REJECT,   /* rejects [from, from + count) of the group */
+	REQUEST_PULL,
+	REQUEST_INTEND,
+	REQUEST_SETTLE,
+	REQUEST_LOOK,
+	REQUEST_PAID,
+	REQUEST_TAKE,
+	REQUEST_START,
+	REQUEST_BEAT,
+	REQUEST_SWEEP,
+	REQUEST_MINE,
+	REQUEST_HAND_BACK,
+	REQUEST_PRICES,
+	REQUEST_PARTITIONS,
+	REQUEST_REPLAY,
+	REQUEST_END,
+};
+
+struct request {
+	enum request_kind kind;
+	int which; /* connection */
+	nsec sent_at;
+	struct claim_group *group;
+	size_t from, count;
+	struct uuid claim_id;    /* of a pull */
+	bool suspects;           /* of a pull */
+	struct work **works;     /* of an intend; the array is owned */
+	struct settlement **settlements; /* of a settle or look, owned with their contents */
+	char *path;              /* of a replayed spool file, owned */
+	struct request *next;    /* while it waits to be sent again */
+};
+
+enum { PG_CLAIM, PG_SETTLE, PG_BEAT, PG_SWEEP, PG_COUNT };
+
+struct worker {
+	const struct config *config;
+	struct uuid id;
+	struct random random;
+	struct job_reader *reader;
+	struct schema_cache *schemas;
+	struct targets *targets;
+	struct price_book prices;
+	struct http *http;
+	struct kafka_consumer *consumer;
+	struct kafka_producer *producer;
+	struct pg *pgs[PG_COUNT];
+	struct door *door; /* /metrics and its kin; NULL: off */
+
+	struct tier_topic *topics;
+	size_t topic_count;
+	char *results_topic;
+	char *dead_topic;
+
+	struct works works;
+	struct claim_group *filling; /* NULL: none */
+	struct claim_group *claims, **claims_tail; /* sent, oldest first: offsets are stored in this order */
+	bool pull_open;
+	nsec pull_at;
+	struct work **to_intend; /* in INTENDING, waiting for company */
+	size_t to_intend_count;
+	nsec intend_at; /* when the first of them was put there */
+
+	struct settlement **unsettled; /* waiting for company */
+	size_t unsettled_count;
+	nsec settle_at;
+	size_t settles_open;  /* settle and look statements on their way */
+	struct request *again; /* to be sent again when their connection is back, oldest first */
+
+	struct uuid *paid; /* event ids delivered, to be deleted from the outbox */
+	size_t paid_count;
+	nsec paid_at;
+	bool paying;
+	nsec outbox_at;
+
+	/* spool */
+	nsec spool_at;         /* when to look at the folder again */
+	nsec settle_down_at;   /* since when settles can't be sent; 0: they can */
+	char **spooled;        /* files of ours */
+	size_t spooled_count;
+	bool replaying;
+
+	/* keeper */
+	nsec beat_at;          /* when to beat next */
+	bool beat_open;
+	nsec beat_sent;
+	nsec beat_acked;       /* when the last acknowledged beat was sent */
+	nsec unbroken_since;   /* beats have succeeded without a gap since; 0: they have not */
+	nsec sweep_at;
+	bool sweep_open;
+	nsec compare_at;
+	unsigned compared_generation;
+	bool comparing;
+	nsec prices_at;
+	bool registered;
+	int alive; /* workers, as of the last beat */
+	int suspects_due;
+	bool alone;            /* draining for, or running, a suspect */
+	nsec alone_until;
+
+	nsec started;
+	nsec progress_at; /* something was completed */
+	nsec stop_at;     /* when the grace period ends; 0: not stopping */
+	bool handed_back; /* what was left at its end */
+	bool ended;       /* the workers row says so */
+	bool fatal;
+	struct error fatal_error;
+};
+
+/* --- worker.c --- */
+struct worker *worker_create(const struct config *config, struct error *err) MUST_USE;
+void worker_destroy(struct worker *w);
+AUTO_DEFINE(struct worker, worker_destroy)
+
+/* Runs until it was told to stop and has finished, or can't go on. */
+bool worker_run(struct worker *w, struct error *err) MUST_USE;
+
+/* What it is doing, one line a thing: for /statusz, SIGUSR1 and the watchdog. */
+void worker_dump(const struct worker *w, nsec now);
+
+/* Send a prepared statement on connection `which` for the request, which it takes. */
+void worker_send(struct worker *w, struct request *request, const char *statement, struct pg_args *args);
+void worker_send_again(struct worker *w, struct request *request); /* when the connection is back; takes it */
+struct request *request_create(enum request_kind kind, int which);
+void request_destroy(struct request *request);
+
+/* Something only an operator can mend: stop, say why, be restarted. */
+void worker_fail(struct worker *w, const struct error *err);
+
+/* --- intake.c --- */
+void intake_read(struct worker *w, nsec now);
+size_t intake_room(const struct worker *w);
+
+/* --- claims.c --- */
+struct claim_group *claims_group(struct worker *w, nsec now); /* the one being filled */
+void claims_flush(struct worker *w, nsec now, bool all);
+void claims_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+void claims_resend(struct worker *w, struct request *request); /* takes it */
+void claims_pull(struct worker *w, nsec now);
+bool claims_know(const struct worker *w, const struct uuid *claim_id);
+void claim_group_destroy(struct worker *w, struct claim_group *group);
+/* Ours now, with this payload if it brought one: make it READY. */
+struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed, nsec now);
+
+/* --- starts.c --- */
+/* Check everything that is asked before a call; choose where it goes. True: work->intent is made. */
+bool starts_prepare(struct worker *w, struct work *work, nsec now);
+void starts_unprepare(struct work *work);
+void starts_run(struct worker *w, nsec now);         /* READY and due WAITING ones */
+void starts_send(struct worker *w, struct work *work, nsec now); /* the intent has committed */
+void starts_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+void starts_flush(struct worker *w, nsec now);
+void starts_resend(struct worker *w, struct request *request); /* takes it */
+bool starts_allowed(const struct worker *w, nsec now); /* the last beat is fresh enough to spend money */
+
+/* --- calls.c --- */
+void calls_finish(struct worker *w, nsec now);
+void calls_give_up(struct worker *w, nsec now); /* the grace period is over */
+void calls_uncount(struct work *work);
+
+/* --- judge.c --- */
+/* What the reply means: fills the closing and the decision. */
+void judge_reply(struct worker *w, struct work *work, struct reply *reply, struct settlement *s, nsec now);
+/* An end without a call: fills a decision for DEAD, CANCELLED or PARKED. */
+struct settlement *judge_end(struct worker *w, struct work *work, const char *state, const char *reason,
+			     const char *detail, nsec wait, nsec now);
+
+/* --- settles.c --- */
+void settles_add(struct worker *w, struct work *work, struct settlement *settlement, nsec now);
+void settles_flush(struct worker *w, nsec now, bool all);
+void settles_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+void settles_resend(struct worker *w, struct request *request); /* takes it */
+size_t settles_pending(const struct worker *w);
+
+/* --- outlet.c --- */
+void outlet_publish(struct worker *w, struct settlement *settlement);
+void outlet_deliveries(struct worker *w, nsec now);
+void outlet_flush(struct worker *w, nsec now);
+void outlet_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+
+/* --- keeper.c --- */
+void keeper_run(struct worker *w, nsec now);
+void keeper_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+void keeper_hand_back(struct worker *w, nsec now);
+
+/* --- spool.c --- */
+void spool_run(struct worker *w, nsec now);
+/* Everything not settled yet to disk, at once: for a worker that must leave while Postgres is away. */
+bool spool_all(struct worker *w, struct error *err) MUST_USE;
+void spool_answer(struct worker *w, struct request *request, struct pg_answer *answer);
+
+/* --- door.c --- */
+struct door *door_create(struct worker *w, struct error *err) MUST_USE;
+void door_destroy(struct door *door);
+struct http_descriptor door_descriptor(const struct door *door);
+nsec door_run(struct door *door, nsec now); /* returns the longest sleep it allows */
+
+#endif
