@@ -164,6 +164,10 @@ static void output_form_choose(struct output_form *form, const struct call *call
 	form->as_tool = output == OUTPUT_ANTHROPIC_TOOL && !call->job->tools;
 	if (form->as_tool || output == OUTPUT_ANTHROPIC_FORMAT)
 		form->schema = prompt_project_schema("anthropic", call->output_schema, &strict);
+	if (form->schema && !strict && !form->as_tool) { /* a tool alone may be loose */
+		json_decref(form->schema);
+		form->schema = NULL;
+	}
 	if (!form->schema)
 		prompt_schema_words(call->output_schema, &form->words);
 }

@@ -7,6 +7,7 @@
 
 #include "ensure.h"
 #include "json_writer.h"
+#include "schema_project.h"
 
 /* A repair quotes no more than this of the answer before it, and of what is wrong with it. */
 #define MOST_ANSWER_QUOTED ((size_t)32 * 1024)
@@ -166,10 +167,12 @@ bool prompt_wants_object(const json_t *schema)
 	return strcmp(json_text(schema, "type", ""), "object") == 0;
 }
 
-/* Sent as it is and not strict: what the provider can't hold, our own check finds. */
 json_t *prompt_project_schema(const char *dialect, const json_t *schema, bool *strict)
 {
-	(void)dialect;
-	*strict = false;
-	return prompt_wants_object(schema) ? json_incref((json_t *)schema) : NULL;
+	enum schema_target target =
+		strcmp(dialect, "openai") == 0 ? SCHEMA_FOR_OPENAI : SCHEMA_FOR_ANTHROPIC;
+	struct schema_projection projection = schema_project(target, schema);
+
+	*strict = projection.strict;
+	return projection.schema;
 }
