@@ -157,4 +157,7 @@ bool config_allows_reply(const struct config *config, const char *topic);
 /* The effective configuration as JSON, secrets masked. The caller's. */
 json_t *config_show(const struct config *config);
 
+/* What works but is probably not meant: a provider without a key, ... An array of texts, the caller's. */
+json_t *config_notes(const struct config *config);
+
 #endif

@@ -191,11 +191,20 @@ static bool error_of_unknown(const struct walk *w, const json_t *part, const jso
 	return false;
 }
 
-/* The schema's first complaint, at its place and with what is wanted there. */
+/* The first complaint; but a setting that is misspelt explains one that is missing. */
+static const struct schema_error *first_of(const struct schema_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		if (!strcmp(errors->list[i].keyword, "additionalProperties"))
+			return &errors->list[i];
+	return &errors->list[0];
+}
+
+/* What the schema complains of, at its place and with what is wanted there. */
 static bool error_of_schema(const struct walk *w, const json_t *tree,
 			    const struct schema_errors *errors)
 {
-	const struct schema_error *e = &errors->list[0];
+	const struct schema_error *e = first_of(errors);
 	const json_t *value = tree;
 	const json_t *part = find(w->schema, &value, e->path);
 	const char *type = "";

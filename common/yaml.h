@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "buffer.h"
 #include "compiler.h"
 #include "error.h"
 #include "json.h"
@@ -44,5 +45,8 @@ void yaml_locate_key(const struct yaml *doc, const char *pointer, int *line, int
 /* Fill err as "name:line:column: ...", REJECT. Returns false. */
 bool yaml_error(const struct yaml *doc, const char *pointer, struct error *err, const char *fmt,
 		...) PRINTF(4, 5);
+
+/* Append a tree as YAML that reads back as the same tree. False: it does not fit, or is too deep. */
+bool yaml_write(struct buffer *out, const json_t *value);
 
 #endif

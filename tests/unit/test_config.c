@@ -9,6 +9,7 @@
 #include "embedded.h"
 #include "ensure.h"
 #include "unit.h"
+#include "yaml.h"
 
 /* The least that is a configuration. */
 #define LEAST                                                 \
@@ -246,6 +247,7 @@ static const struct {
 } wholes[] = {
 	{"[]\n", "t.yaml:1:1: the file must be"},
 	{"tiers: []\n", "t.yaml:1:1: the file "},
+	{"tires: []\nproviders: {}\n", "t.yaml:1:1: /tires is no setting; did you mean \"tiers\"?"},
 	{"providers: {}\ntiers: []\n", "t.yaml:1:"},
 	{"providers:\n  a: {dialect: gemini, base_url: http://h}\ntiers: [{name: t, candidates: "
 	 "[{provider: a, model: m}]}]\n",
@@ -320,15 +322,72 @@ START_TEST(what_is_shown_can_be_read_again)
 {
 	struct config *config = must_read(config_built_in()), *again;
 	json_t *shown = config_show(config);
-	char *text = json_write(shown);
+	AUTO_FINISH(buffer_finish) struct buffer text = {0};
 
-	again = must_read(text);
+	ck_assert(yaml_write(&text, shown));
+	again = must_read(text.data);
 	ck_assert_uint_eq(again->tier_count, config->tier_count);
 	ck_assert(json_equal(again->routing, config->routing));
 	config_destroy(again);
 	config_destroy(config);
 	json_decref(shown);
-	free(text);
+}
+END_TEST
+
+/* Whether some note holds both texts. */
+static bool is_noted(const json_t *notes, const char *one, const char *other)
+{
+	json_t *note;
+	size_t i;
+
+	json_array_foreach((json_t *)notes, i, note)
+	{
+		const char *text = json_string_value(note);
+
+		if (strstr(text, one) && strstr(text, other))
+			return true;
+	}
+	return false;
+}
+
+START_TEST(what_is_probably_not_meant_is_noted)
+{
+	struct config *config = must_read(
+		"providers:\n"
+		"  bare: {dialect: openai, base_url: https://h/v1}\n"
+		"  open: {dialect: openai, base_url: http://h/v1, key: k}\n"
+		"  idle: {dialect: openai, base_url: https://h/v1, key: k}\n"
+		"tiers:\n"
+		"- {name: t, candidates: [{provider: bare, model: no-such-model},\n"
+		"   {provider: open, model: gpt-4o-mini}]}\n");
+	json_t *notes = config_notes(config);
+
+	ck_assert(is_noted(notes, "provider bare", "no key"));
+	ck_assert(!is_noted(notes, "provider open", "no key"));
+	ck_assert(is_noted(notes, "provider open", "plain http"));
+	ck_assert(is_noted(notes, "no-such-model", "nothing is known"));
+	ck_assert(!is_noted(notes, "gpt-4o-mini", "nothing is known"));
+	ck_assert(is_noted(notes, "tier t", "batch API"));
+	ck_assert(is_noted(notes, "self-hosted", "restricted"));
+	ck_assert(is_noted(notes, "provider idle", "in no tier"));
+	ck_assert(!is_noted(notes, "provider open", "in no tier"));
+	json_decref(notes);
+	config_destroy(config);
+}
+END_TEST
+
+START_TEST(the_example_leaves_nothing_to_note)
+{
+	struct config *config;
+	json_t *notes;
+
+	setenv("OPENAI_API_KEY", "k", 1);
+	config = must_read(embedded_text("schemas/examples/config.json"));
+	notes = config_notes(config);
+	ck_assert_uint_eq(json_array_size(notes), 0);
+	json_decref(notes);
+	config_destroy(config);
+	unsetenv("OPENAI_API_KEY");
 }
 END_TEST
 
@@ -372,4 +431,5 @@ UNIT_TESTS(config, the_built_in_default_is_a_configuration, what_is_left_out_has
 	   settings_come_from_the_environment, what_the_environment_brings_is_checked,
 	   what_is_wrong_is_shown_where_it_stands, a_file_that_cannot_work_is_refused,
 	   secrets_are_never_shown, what_is_shown_can_be_read_again,
+	   what_is_probably_not_meant_is_noted, the_example_leaves_nothing_to_note,
 	   a_reply_topic_needs_an_allowed_prefix, a_file_is_found_and_named)

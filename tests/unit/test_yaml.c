@@ -176,6 +176,52 @@ START_TEST(a_pointer_leads_to_its_line_and_column)
 }
 END_TEST
 
+static const char *const trees[] = {
+	"{\"a\":1,\"b\":[1,[2,[]],{\"c\":{},\"d\":[{\"e\":null,\"f\":true}]}]}",
+	"[\"\",\"true\",\"Yes\",\"null\",\"~\",\"1\",\"1.5\",\"-\",\"- a\",\"a: "
+	"b\",\"a:\",\"a:b\",\"#x\",\"a #b\"]",
+	"[\" lead\",\"trail "
+	"\",\"two\\nlines\",\"tab\\t\",\"\\u0007\",\"\\\"q\\\"\",\"'\",\"{a}\",\"*a\",\"&a\",\"!"
+	"a\"]",
+	"[0.1,0.4,1.0,1e300,-2.5e-7,100000.0,0,-5,9007199254740993]",
+	"{\"key with: colon\":\"${X:-y}\",\"\":\"empty\",\"true\":\"/etc\",\"7\":\"host:9092\"}",
+	"{\"schema\":{\"type\":\"object\",\"pattern\":\"^[^\\u0001]+$\"}}",
+	"[\"10MiB\",\"30s\",\"0x1F\",\"0o17\",\"1e5\",\"1e\",\"1_000\",\"1:30\",\"5.5s\"]",
+	"[[[1]],[[],{}]]",
+	"{}",
+	"[]",
+};
+
+START_TEST(what_is_written_reads_back_as_the_same)
+{
+	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
+		AUTO_FINISH(buffer_finish) struct buffer out = {0};
+		struct error err = {0};
+		json_auto_t *tree = json_read(trees[i], strlen(trees[i]), JSON_OURS, &err);
+		struct yaml *back;
+
+		ck_assert_msg(tree != NULL, "%s: %s", trees[i], err.text);
+		ck_assert(yaml_write(&out, tree));
+		back = read_text(out.data, &err);
+		ck_assert_msg(back != NULL, "%s\n%s", out.data, err.text);
+		ck_assert_msg(json_equal(yaml_tree(back), tree), "%s became\n%s", trees[i],
+			      out.data);
+		yaml_destroy(back);
+	}
+}
+END_TEST
+
+START_TEST(numbers_are_written_as_short_as_they_can_be)
+{
+	AUTO_FINISH(buffer_finish) struct buffer out = {0};
+	json_auto_t *tree = json_pack("{s:f, s:f, s:s}", "a", 0.4, "b", 3.0, "c", "gpt-4o-mini");
+
+	ck_assert(yaml_write(&out, tree));
+	ck_assert_str_eq(out.data, "a: 0.4\nb: 3.0\nc: gpt-4o-mini\n");
+}
+END_TEST
+
 UNIT_TESTS(yaml, yaml_becomes_the_json_it_means, what_is_wrong_is_shown_where_it_stands,
 	   a_small_text_cannot_become_a_large_tree, depth_is_capped, size_is_capped,
-	   a_pointer_leads_to_its_line_and_column)
+	   a_pointer_leads_to_its_line_and_column, what_is_written_reads_back_as_the_same,
+	   numbers_are_written_as_short_as_they_can_be)
