@@ -148,33 +148,34 @@ static void mark_cache(struct blocks *blocks, const struct model *traits)
 
 /* How this call asks for its output. */
 struct output_form {
-	json_t *schema; /* owned; NULL: asked for in words, or not at all */
-	bool as_tool;
-	struct buffer words; /* to be said to the model; empty: nothing */
+	struct prepared_schema own;	      /* where the call brings none prepared */
+	const struct prepared_schema *format; /* of output_config; NULL: none */
+	const struct prepared_schema *tool;   /* the input of a forced tool; NULL: none */
+	struct buffer words;		      /* to be said to the model; empty: nothing */
 };
 
-/* A tool is forced for the answer only where the job has no tools of its own. */
+/*
+ * A format holds the model to the schema or is not taken. A tool takes any object,
+ * but is forced only where the job has no tools of its own.
+ */
 static void output_form_choose(struct output_form *form, const struct call *call)
 {
+	const struct prepared_schema *schema = prompt_schema(call, "anthropic", &form->own);
 	enum output_dialect output = call->traits->output;
-	bool strict;
 
-	if (!call->output_schema)
+	if (!schema)
 		return;
-	form->as_tool = output == OUTPUT_ANTHROPIC_TOOL && !call->job->tools;
-	if (form->as_tool || output == OUTPUT_ANTHROPIC_FORMAT)
-		form->schema = prompt_project_schema("anthropic", call->output_schema, &strict);
-	if (form->schema && !strict && !form->as_tool) { /* a tool alone may be loose */
-		json_decref(form->schema);
-		form->schema = NULL;
-	}
-	if (!form->schema)
-		prompt_schema_words(call->output_schema, &form->words);
+	if (output == OUTPUT_ANTHROPIC_FORMAT && schema->projected && schema->strict)
+		form->format = schema;
+	else if (output == OUTPUT_ANTHROPIC_TOOL && !call->job->tools && schema->wants_object)
+		form->tool = schema;
+	else
+		prompt_schema_words(schema, &form->words);
 }
 
 static void output_form_finish(struct output_form *form)
 {
-	json_decref(form->schema);
+	prepared_schema_finish(&form->own);
 	buffer_finish(&form->words);
 }
 
@@ -379,7 +380,8 @@ static void put_sampling(struct json_writer *w, const struct call *call)
 static const char answer_choice[] = "{\"type\":\"tool\",\"name\":\"" ANTHROPIC_ANSWER_TOOL
 				    "\",\"disable_parallel_tool_use\":true}";
 
-static void put_schema_tool(struct json_writer *w, const struct call *call, const json_t *schema)
+static void put_schema_tool(struct json_writer *w, const struct call *call,
+			    const struct prepared_schema *schema)
 {
 	json_key(w, "tools");
 	json_open(w, '[');
@@ -392,7 +394,7 @@ static void put_schema_tool(struct json_writer *w, const struct call *call, cons
 	json_string_part(w, call->job->output_name, strlen(call->job->output_name));
 	json_string_end(w);
 	json_key(w, "input_schema");
-	json_put_value(w, schema);
+	json_put_raw(w, schema->whole, schema->whole_len);
 	json_close(w, '}');
 	json_close(w, ']');
 	json_key(w, "tool_choice");
@@ -413,9 +415,8 @@ static void put_output_config(struct json_writer *w, const struct call *call,
 			      const struct output_form *form)
 {
 	bool effort = call->traits->reasons && call->job->reasoning_effort[0];
-	bool format = form->schema && !form->as_tool;
 
-	if (!effort && !format)
+	if (!effort && !form->format)
 		return;
 	json_key(w, "output_config");
 	json_open(w, '{');
@@ -423,13 +424,13 @@ static void put_output_config(struct json_writer *w, const struct call *call,
 		json_key(w, "effort");
 		json_put_text(w, effort_of(call->job->reasoning_effort));
 	}
-	if (format) {
+	if (form->format) {
 		json_key(w, "format");
 		json_open(w, '{');
 		json_key(w, "type");
 		json_put_text(w, "json_schema");
 		json_key(w, "schema");
-		json_put_value(w, form->schema);
+		json_put_raw(w, form->format->projected, form->format->projected_len);
 		json_close(w, '}');
 	}
 	json_close(w, '}');
@@ -508,8 +509,8 @@ bool anthropic_build(const struct call *call, struct buffer *body, struct error 
 	json_key(&w, "model");
 	json_put_text(&w, call->model);
 	put_cap(&w, call);
-	if (form.as_tool && form.schema)
-		put_schema_tool(&w, call, form.schema);
+	if (form.tool)
+		put_schema_tool(&w, call, form.tool);
 	else if (call->job->tools)
 		put_tools(&w, call);
 	if (!put_prompt(&w, call, &form.words, err))

@@ -10,33 +10,33 @@
 
 /* How this call asks for its output. */
 struct output_form {
-	const char *format; /* "json_schema", "json_object"; NULL: none */
-	json_t *schema;	    /* owned; of json_schema */
-	bool strict;
-	struct buffer words; /* to be said to the model; empty: nothing */
+	struct prepared_schema own;	      /* where the call brings none prepared */
+	const struct prepared_schema *schema; /* of json_schema; NULL: not sent as such */
+	const char *format;		      /* "json_schema", "json_object"; NULL: none */
+	struct buffer words;		      /* to be said to the model; empty: nothing */
 };
 
+/* A root that is no object is taken neither as a schema nor as json_object. */
 static void output_form_choose(struct output_form *form, const struct call *call)
 {
-	const json_t *schema = call->output_schema;
+	const struct prepared_schema *schema = prompt_schema(call, "openai", &form->own);
 	enum output_dialect output = call->traits->output;
 
 	if (!schema)
 		return;
-	if (output == OUTPUT_OPENAI_SCHEMA)
-		form->schema = prompt_project_schema("openai", schema, &form->strict);
-	if (form->schema) {
+	if (output == OUTPUT_OPENAI_SCHEMA && schema->wants_object && schema->projected) {
 		form->format = "json_schema";
+		form->schema = schema;
 		return;
 	}
-	if (output != OUTPUT_NONE && prompt_wants_object(schema))
+	if (output != OUTPUT_NONE && schema->wants_object)
 		form->format = "json_object";
 	prompt_schema_words(schema, &form->words);
 }
 
 static void output_form_finish(struct output_form *form)
 {
-	json_decref(form->schema);
+	prepared_schema_finish(&form->own);
 	buffer_finish(&form->words);
 }
 
@@ -55,9 +55,9 @@ static void put_format(struct json_writer *w, const struct output_form *form,
 		json_key(w, "name");
 		json_put_text(w, prompt_output_name(call->job));
 		json_key(w, "strict");
-		json_put_bool(w, form->strict);
+		json_put_bool(w, form->schema->strict);
 		json_key(w, "schema");
-		json_put_value(w, form->schema);
+		json_put_raw(w, form->schema->projected, form->schema->projected_len);
 		json_close(w, '}');
 	}
 	json_close(w, '}');

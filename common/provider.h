@@ -19,6 +19,7 @@
 #include "header.h"
 #include "job.h"
 #include "model.h"
+#include "prepared_schema.h"
 #include "usage.h"
 
 /* One request to be made. All is borrowed. */
@@ -29,6 +30,7 @@ struct call {
 	const char *attempt_id;      /* our id, sent as client request id */
 	int64_t max_output_tokens;   /* resolved: job, task, model */
 	const json_t *output_schema; /* NULL: plain text */
+	const struct prepared_schema *prepared; /* of output_schema; NULL: build() prepares its own */
 	const char *repair_answer;   /* NULL, or what the model said last time … */
 	size_t repair_answer_len;
 	const char *repair_note;     /* … and what is wrong with it, to be quoted */

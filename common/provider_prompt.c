@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "ensure.h"
-#include "json_writer.h"
-#include "schema_project.h"
 
 /* A repair quotes no more than this of the answer before it, and of what is wrong with it. */
 #define MOST_ANSWER_QUOTED ((size_t)32 * 1024)
@@ -91,13 +89,22 @@ bool prompt_is_system(const json_t *message)
 	return strcmp(role, "system") == 0 || strcmp(role, "developer") == 0;
 }
 
-void prompt_schema_words(const json_t *schema, struct buffer *out)
+const struct prepared_schema *prompt_schema(const struct call *call, const char *dialect,
+					    struct prepared_schema *own)
 {
-	struct json_writer w = {.out = out};
+	if (!call->output_schema)
+		return NULL;
+	if (call->prepared)
+		return call->prepared;
+	prepared_schema_init(own, dialect, call->output_schema);
+	return own;
+}
 
+void prompt_schema_words(const struct prepared_schema *schema, struct buffer *out)
+{
 	buffer_text(out, "Answer with one JSON value and nothing else: no prose around it, no code "
 			 "fence. It must be valid for this JSON Schema:\n");
-	json_put_value(&w, schema);
+	buffer_append(out, schema->whole, schema->whole_len);
 }
 
 /* The text up to the cap, not cut inside a character. */
@@ -160,19 +167,4 @@ const char *prompt_output_name(const struct job *job)
 	size_t len = strspn(job->output_name, allowed);
 
 	return len > 0 && len <= 64 && !job->output_name[len] ? job->output_name : "answer";
-}
-
-bool prompt_wants_object(const json_t *schema)
-{
-	return strcmp(json_text(schema, "type", ""), "object") == 0;
-}
-
-json_t *prompt_project_schema(const char *dialect, const json_t *schema, bool *strict)
-{
-	enum schema_target target =
-		strcmp(dialect, "openai") == 0 ? SCHEMA_FOR_OPENAI : SCHEMA_FOR_ANTHROPIC;
-	struct schema_projection projection = schema_project(target, schema);
-
-	*strict = projection.strict;
-	return projection.schema;
 }

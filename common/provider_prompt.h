@@ -39,7 +39,11 @@ void prompt_parts_finish(struct prompt_parts *parts);
 bool prompt_is_system(const json_t *message); /* or of role developer, its other name */
 
 /* "Answer with one JSON value …" and the schema, for models that take none by themselves. */
-void prompt_schema_words(const json_t *schema, struct buffer *out);
+void prompt_schema_words(const struct prepared_schema *schema, struct buffer *out);
+
+/* The call's own prepared schema, or `own` made from its output schema; NULL: plain text. */
+const struct prepared_schema *prompt_schema(const struct call *call, const char *dialect,
+					    struct prepared_schema *own);
 
 /* What the model said last time, made safe to quote: UTF-8, cut at a cap. The caller frees it. */
 char *prompt_repair_answer(const struct call *call);
@@ -53,14 +57,5 @@ const char *prompt_cache_key(const struct job *job, char text[PROMPT_CACHE_KEY])
 
 /* The name of the output schema as providers allow it: [a-zA-Z0-9_-]{1,64}, else "answer". */
 const char *prompt_output_name(const struct job *job);
-
-/* A root of type object: the only one that providers' structured outputs take. */
-bool prompt_wants_object(const json_t *schema);
-
-/*
- * The schema as that dialect takes it (the caller's reference), and whether it
- * may be sent as strict. NULL: it can't be said in this dialect, use words.
- */
-json_t *prompt_project_schema(const char *dialect, const json_t *schema, bool *strict);
 
 #endif

@@ -213,6 +213,34 @@ START_TEST(batches_cache_for_an_hour)
 }
 END_TEST
 
+START_TEST(a_prepared_schema_makes_the_same_request)
+{
+	static const char *const cases[][2] = {
+		{"openai", "request-with-schema"},
+		{"openai", "request-for-a-list-is-asked-in-words"},
+		{"anthropic", "request-of-a-new-model-has-no-sampling"},
+		{"anthropic", "request-of-an-old-model-forces-a-tool"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		AUTO(xfree)
+		char *directory = xasprintf(TEST_DATA "/%s/%s", cases[i][0], cases[i][1]);
+		AUTO_FINISH(prepared_schema_finish) struct prepared_schema prepared = {0};
+		AUTO_FINISH(buffer_finish) struct buffer body = {0};
+		json_auto_t *described = load_of(directory, "call");
+		json_auto_t *wanted = load_of(directory, "request");
+		struct test_call t;
+		struct error err;
+
+		test_call_init(&t, cases[i][0], described);
+		prepared_schema_init(&prepared, cases[i][0], t.call.output_schema);
+		t.call.prepared = &prepared;
+		ck_assert(provider_find(cases[i][0])->build(&t.call, &body, &err));
+		check_request(directory, wanted, &body);
+	}
+}
+END_TEST
+
 START_TEST(a_long_answer_is_quoted_cut_between_characters)
 {
 	json_auto_t *described = json_pack("{s:s, s:{s:[{s:s,s:s}]}}", "model", "gpt-4o", "job",
@@ -324,6 +352,7 @@ END_TEST
 UNIT_TESTS(provider, every_openai_case_holds, every_anthropic_case_holds,
 	   a_body_nested_too_deep_is_garbled_and_may_be_billed, a_raw_nul_byte_in_a_body_is_garbled,
 	   a_long_stable_prefix_is_marked_once_at_its_end, a_short_stable_prefix_is_not_marked,
-	   batches_cache_for_an_hour, a_long_answer_is_quoted_cut_between_characters,
-	   an_answer_of_bad_bytes_is_quoted_as_text, a_request_over_the_cap_is_refused,
-	   kinds_are_named_as_they_are_listed, a_damaged_reply_is_some_kind_and_no_crash)
+	   batches_cache_for_an_hour, a_prepared_schema_makes_the_same_request,
+	   a_long_answer_is_quoted_cut_between_characters, an_answer_of_bad_bytes_is_quoted_as_text,
+	   a_request_over_the_cap_is_refused, kinds_are_named_as_they_are_listed,
+	   a_damaged_reply_is_some_kind_and_no_crash)
