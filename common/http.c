@@ -1,6 +1,5 @@
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,19 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "buffer.h"
 #include "ensure.h"
+#include "socket_set.h"
 
 #define DEFAULT_IN_FLIGHT 512
 #define DEFAULT_REPLY_BYTES ((size_t)8 << 20)
-#define MAX_HEADERS 96
-#define MAX_HEADER_BYTES ((size_t)32 << 10)
 #define KEPT_BODY_BYTES ((size_t)64 << 10) /* a larger buffer is not kept for the next call */
 #define MAX_DESCRIPTORS 32
-#define EVENTS_PER_MOVE 256
+#define SOCKETS_PER_MOVE 256
 #define LONGEST_NAP (60 * NSEC_PER_SEC)
 #define NEVER UINT64_MAX
 /* A kept connection this old is not used again: servers close them after a minute or so. */
@@ -59,9 +57,7 @@ struct http_call {
 	struct curl_slist *request_headers;
 	char *ca_file;
 	struct buffer body;
-	struct buffer header_bytes; /* name, zero, value, zero, … */
-	size_t header_count;
-	struct header headers[MAX_HEADERS];
+	struct header_list headers;
 	char why[CURL_ERROR_SIZE];
 	struct http_reply reply;
 };
@@ -70,27 +66,14 @@ struct call_list {
 	struct http_call *first, *last;
 };
 
-/* What we know of a socket of curl's. */
-struct followed {
-	unsigned wanted;     /* by curl now: EPOLLIN, EPOLLOUT */
-	unsigned registered; /* with epoll; may be more than wanted */
-	bool connection;     /* its closing is told to us; others are never left registered */
-};
-
 /*
- * Sockets are followed lazily: a kept connection stays registered from one call
- * to the next, and is only taken out when it stirs while nobody wants it.
- * That saves two system calls a call.
- *
  * `earliest` is never later than the first deadline of all calls. Deadlines
  * mostly move away or vanish, so this is cheap to keep: all calls are looked at
  * only when it has passed.
  */
 struct http {
 	CURLM *multi;
-	int epoll;
-	struct followed *sockets; /* by descriptor */
-	size_t socket_count;
+	struct socket_set *sockets;
 	char *ca_file;
 	char *user_agent;
 	size_t max_reply_bytes;
@@ -212,19 +195,6 @@ static void explain(struct http_call *call, CURLcode code)
 			*line = ' ';
 }
 
-/* The names and values were collected in one buffer that moved as it grew. */
-static void point_at_headers(struct http_call *call)
-{
-	const char *at = call->header_bytes.data;
-
-	for (size_t i = 0; i < call->header_count; i++) {
-		call->headers[i].name = at;
-		at += strlen(at) + 1;
-		call->headers[i].value = at;
-		at += strlen(at) + 1;
-	}
-}
-
 static void finish(struct http_call *call, CURLcode code)
 {
 	struct http *http = call->http;
@@ -235,9 +205,9 @@ static void finish(struct http_call *call, CURLcode code)
 	r->maybe_sent = call->phase != CONNECTING;
 	r->total = http->now - call->started;
 	explain(call, code);
-	point_at_headers(call);
-	r->headers = call->headers;
-	r->header_count = call->header_count;
+	header_list_close(&call->headers);
+	r->headers = call->headers.items;
+	r->header_count = call->headers.count;
 	r->body = call->body.len > 0 ? call->body.data : "";
 	r->len = call->body.len;
 	call->phase = FINISHED;
@@ -283,39 +253,6 @@ static void expire(struct http *http)
 
 /* -- what curl tells during a call -- */
 
-static bool is_public_v4(uint32_t a)
-{
-	static const struct {
-		uint32_t net, mask;
-	} closed[] = {
-		{0x00000000, 0xff000000}, {0x0a000000, 0xff000000}, {0x64400000, 0xffc00000},
-		{0x7f000000, 0xff000000}, {0xa9fe0000, 0xffff0000}, {0xac100000, 0xfff00000},
-		{0xc0000000, 0xffffff00}, {0xc0a80000, 0xffff0000}, {0xc6120000, 0xfffe0000},
-		{0xe0000000, 0xe0000000},
-	};
-
-	for (size_t i = 0; i < COUNT_OF(closed); i++)
-		if ((a & closed[i].mask) == closed[i].net)
-			return false;
-	return true;
-}
-
-static bool is_public(const char *address)
-{
-	struct in6_addr six;
-	struct in_addr four;
-	uint32_t embedded;
-
-	if (inet_pton(AF_INET, address, &four) == 1)
-		return is_public_v4(ntohl(four.s_addr));
-	if (inet_pton(AF_INET6, address, &six) != 1)
-		return false;
-	memcpy(&embedded, &six.s6_addr[12], sizeof(embedded));
-	if (IN6_IS_ADDR_V4MAPPED(&six))
-		return is_public_v4(ntohl(embedded));
-	return (six.s6_addr[0] & 0xe0) == 0x20; /* 2000::/3, all that is routed */
-}
-
 /*
  * The connection stands and the request is about to leave. A second time for
  * the same call means that a kept connection died with the request, and that
@@ -335,7 +272,7 @@ static int on_connected(void *context, char *address, char *local, int port, int
 		return CURL_PREREQFUNC_ABORT;
 	}
 	snprintf(call->reply.address, sizeof(call->reply.address), "%s", address);
-	if (call->public_only && !is_public(address)) {
+	if (call->public_only && !address_is_public(address)) {
 		call->verdict = HTTP_FORBIDDEN;
 		snprintf(call->reply.text, sizeof(call->reply.text), "%s is no public address",
 			 address);
@@ -359,35 +296,8 @@ static void begin_reply(struct http_call *call, const char *line, size_t len)
 {
 	const char *blank = memchr(line, ' ', len);
 
-	buffer_clear(&call->header_bytes);
-	call->header_count = 0;
+	header_list_clear(&call->headers);
 	call->reply.status = blank ? strtol(blank, NULL, 10) : 0;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static void keep_header(struct http_call *call, const char *line, size_t len)
-{
-	const char *colon = memchr(line, ':', len);
-	const char *end = line + len, *value;
-	size_t before = call->header_bytes.len;
-	struct buffer *b = &call->header_bytes;
-
-	if (!colon || colon == line || memchr(line, '\0', len) ||
-	    call->header_count == MAX_HEADERS)
-		return;
-	for (value = colon + 1; value < end && is_blank(*value);)
-		value++;
-	while (end > value && is_blank(end[-1]))
-		end--;
-	if (buffer_append(b, line, (size_t)(colon - line)) && buffer_byte(b, '\0') &&
-	    buffer_append(b, value, (size_t)(end - value)) && buffer_byte(b, '\0'))
-		call->header_count++;
-	else
-		b->len = before; /* over the cap: the rest is not kept */
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *context)
@@ -399,7 +309,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
 		begin_reply(call, line, len);
 	else
-		keep_header(call, line, len);
+		header_list_add(&call->headers, line, len);
 	return len;
 }
 
@@ -423,50 +333,20 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 
 /* -- sockets -- */
 
-static struct followed *socket_of(struct http *http, curl_socket_t fd)
-{
-	size_t index = (size_t)fd, count = http->socket_count;
-
-	if (index >= count) {
-		count = index + 64;
-		http->sockets = xrealloc(http->sockets, count * sizeof(*http->sockets));
-		memset(http->sockets + http->socket_count, 0,
-		       (count - http->socket_count) * sizeof(*http->sockets));
-		http->socket_count = count;
-	}
-	return &http->sockets[index];
-}
-
-static void register_socket(struct http *http, curl_socket_t fd, struct followed *s,
-			    unsigned events)
-{
-	struct epoll_event event = {.events = events, .data.fd = fd};
-	bool known = s->registered;
-
-	s->registered = events;
-	if (!events) {
-		epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL); /* may be closed already */
-		return;
-	}
-	if (known && epoll_ctl(http->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
-		return;
-	ENSURE(epoll_ctl(http->epoll, EPOLL_CTL_ADD, fd, &event) == 0);
-}
-
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
+	static const unsigned interest[] = {
+		[CURL_POLL_NONE] = 0,
+		[CURL_POLL_IN] = SOCKET_READ,
+		[CURL_POLL_OUT] = SOCKET_WRITE,
+		[CURL_POLL_INOUT] = SOCKET_READ | SOCKET_WRITE,
+		[CURL_POLL_REMOVE] = 0,
+	};
 	struct http *http = context;
-	struct followed *s = socket_of(http, fd);
 
 	(void)easy;
 	(void)unused;
-	s->wanted = what == CURL_POLL_REMOVE  ? 0
-		    : what == CURL_POLL_IN    ? EPOLLIN
-		    : what == CURL_POLL_OUT   ? EPOLLOUT
-		    : what == CURL_POLL_INOUT ? EPOLLIN | EPOLLOUT
-					      : 0;
-	if (s->wanted != s->registered && (s->wanted || !s->connection))
-		register_socket(http, fd, s, s->wanted);
+	socket_set_want(http->sockets, fd, interest[what]);
 	return 0;
 }
 
@@ -474,7 +354,7 @@ static int on_close(void *context, curl_socket_t fd)
 {
 	struct http *http = context;
 
-	*socket_of(http, fd) = (struct followed){0}; /* the kernel takes it out of epoll */
+	socket_set_closed(http->sockets, fd);
 	return close(fd);
 }
 
@@ -484,7 +364,7 @@ static int on_open(void *context, curl_socket_t fd, curlsocktype purpose)
 	unsigned silence = PEER_SILENCE_MS;
 
 	(void)purpose;
-	*socket_of(http, fd) = (struct followed){.connection = true};
+	socket_set_opened(http->sockets, fd);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
 	return CURL_SOCKOPT_OK;
 }
@@ -499,34 +379,18 @@ static int on_timer(CURLM *multi, long milliseconds, void *context)
 	return 0;
 }
 
-static void serve_socket(struct http *http, const struct epoll_event *event)
-{
-	curl_socket_t fd = event->data.fd;
-	struct followed *s = socket_of(http, fd);
-	int running, what = 0;
-
-	if (!s->wanted) {
-		if (s->registered)
-			register_socket(http, fd, s, 0);
-		return;
-	}
-	if (event->events & EPOLLIN)
-		what |= CURL_CSELECT_IN;
-	if (event->events & EPOLLOUT)
-		what |= CURL_CSELECT_OUT;
-	if (event->events & (EPOLLERR | EPOLLHUP))
-		what |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(http->multi, fd, what, &running);
-}
-
 static void serve_sockets(struct http *http)
 {
-	struct epoll_event events[EVENTS_PER_MOVE];
-	int count = epoll_wait(http->epoll, events, EVENTS_PER_MOVE, 0);
+	struct ready_socket ready[SOCKETS_PER_MOVE];
+	size_t count = socket_set_ready(http->sockets, ready, SOCKETS_PER_MOVE);
 	int running;
 
-	for (int i = 0; i < count; i++)
-		serve_socket(http, &events[i]);
+	for (size_t i = 0; i < count; i++)
+		curl_multi_socket_action(http->multi, ready[i].fd,
+					 (ready[i].readable ? CURL_CSELECT_IN : 0) |
+						 (ready[i].writable ? CURL_CSELECT_OUT : 0) |
+						 (ready[i].broken ? CURL_CSELECT_ERR : 0),
+					 &running);
 	if (http->curl_due <= http->now) {
 		http->curl_due = NEVER; /* curl sets it anew */
 		curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -564,7 +428,8 @@ static unsigned ready_of(const struct http_descriptor *d, short revents)
 
 static void sleep_on(struct http *http, struct http_descriptor *others, size_t count, int nap)
 {
-	struct pollfd fds[1 + MAX_DESCRIPTORS] = {{.fd = http->epoll, .events = POLLIN}};
+	struct pollfd fds[1 + MAX_DESCRIPTORS] = {
+		{.fd = socket_set_fd(http->sockets), .events = POLLIN}};
 
 	for (size_t i = 0; i < count; i++) {
 		fds[1 + i].fd = others[i].wants ? others[i].fd : -1;
@@ -634,7 +499,6 @@ static struct http_call *take_place(struct http *http)
 	}
 	call = xcalloc(1, sizeof(*call));
 	call->http = http;
-	call->header_bytes.max = MAX_HEADER_BYTES;
 	call->easy = curl_easy_init();
 	ENSURE(call->easy);
 	set_constants(call);
@@ -719,8 +583,7 @@ static void leave_place(struct http *http, struct http_call *call)
 	if (call->body.capacity > KEPT_BODY_BYTES)
 		buffer_finish(&call->body);
 	buffer_clear(&call->body);
-	buffer_clear(&call->header_bytes);
-	call->header_count = 0;
+	header_list_clear(&call->headers);
 	call->verdict = HTTP_NONE;
 	call->why[0] = '\0';
 	call->reply = (struct http_reply){0};
@@ -775,9 +638,9 @@ struct http *http_create(const struct http_settings *s, struct error *err)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	curl = curl_version_info(CURLVERSION_NOW);
 	http->curl_due = http->earliest = NEVER;
-	http->epoll = epoll_create1(EPOLL_CLOEXEC);
+	http->sockets = socket_set_create();
 	http->multi = curl_multi_init();
-	ENSURE(http->epoll >= 0 && http->multi);
+	ENSURE(http->multi);
 	if (!curl->ssl_version || !strstr(curl->ssl_version, "OpenSSL")) {
 		error_set(err, ERROR_FATAL,
 			  "libcurl is built with %s, but only its OpenSSL build carries our load: "
@@ -810,7 +673,7 @@ static void free_calls(struct http *http, struct call_list *list)
 		curl_easy_cleanup(call->easy);
 		curl_slist_free_all(call->request_headers);
 		buffer_finish(&call->body);
-		buffer_finish(&call->header_bytes);
+		header_list_finish(&call->headers);
 		free(call->ca_file);
 		free(call);
 	}
@@ -825,8 +688,7 @@ void http_destroy(struct http *http)
 	free_calls(http, &http->idle);
 	curl_multi_cleanup(http->multi); /* closes the kept connections through on_close() */
 	curl_global_cleanup();
-	close(http->epoll);
-	free(http->sockets);
+	socket_set_destroy(http->sockets);
 	free(http->ca_file);
 	free(http->user_agent);
 	free(http);

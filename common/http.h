@@ -113,7 +113,9 @@ struct http;
 struct http_call;
 
 struct http *http_create(const struct http_settings *settings, struct error *err) MUST_USE;
-void http_destroy(struct http *http); /* drops calls in flight without a word */
+
+/* Drops calls in flight without a word. Replies must have been released. */
+void http_destroy(struct http *http);
 AUTO_DEFINE(struct http, http_destroy)
 
 /*
