@@ -37,7 +37,7 @@ struct pattern_effort {
 	unsigned hard_matches;
 };
 
-/* NULL with a REJECT error that quotes no more than the place of the mistake. */
+/* NULL with a REJECT error that says why; it does not quote the expression. */
 struct pattern *pattern_create(const char *regex, size_t len, struct error *err);
 void pattern_destroy(struct pattern *pattern);
 AUTO_DEFINE(struct pattern, pattern_destroy)

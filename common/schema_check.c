@@ -173,13 +173,17 @@ bool schema_run_item(struct schema_run *run, const struct schema_node *node, siz
 	return valid;
 }
 
-/* A match costs a step for each 64 bytes it may have to look at, and some for itself. */
+/*
+ * A match may cost as much as a hundred other steps before its own limit stops
+ * it, so that is what it is charged: a whole check of matches that each come
+ * near that limit ends within a second.
+ */
 bool schema_run_match(struct schema_run *run, const struct pattern *pattern, const char *text,
 		      size_t len)
 {
 	enum pattern_result result;
 
-	if (!schema_run_spend(run, 20 + len / 64))
+	if (!schema_run_spend(run, 100 + len / 64))
 		return false;
 	result = pattern_match(pattern, &run->effort, text, len);
 	if (result == PATTERN_EXHAUSTED)

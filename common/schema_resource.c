@@ -163,8 +163,7 @@ static const json_t *step_into(const json_t *json, const char **at)
 {
 	size_t len = strcspn(*at + 1, "/");
 	AUTO(xfree) char *token = xstrndup(*at + 1, len);
-	char *to = token, *end = NULL;
-	unsigned long index;
+	char *to = token;
 
 	*at += 1 + len;
 	for (const char *from = token; *from; from++) {
@@ -176,8 +175,9 @@ static const json_t *step_into(const json_t *json, const char **at)
 	*to = '\0';
 	if (json_is_object(json))
 		return json_object_get(json, token);
-	index = strtoul(token, &end, 10);
-	return *token && !*end ? json_array_get(json, index) : NULL;
+	if (!*token || token[strspn(token, "0123456789")])
+		return NULL;
+	return json_array_get(json, strtoul(token, NULL, 10));
 }
 
 /* What a pointer leads to may lie under a keyword we do not know: it becomes a node now. */

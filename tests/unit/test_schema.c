@@ -173,8 +173,8 @@ static void expect_exhaustion(const struct schema *schema, const json_t *value)
 START_TEST(an_exploding_pattern_ends_as_not_valid)
 {
 	AUTO(schema_destroy)
-	struct schema *schema =
-		compile("{\"type\": \"array\", \"items\": {\"pattern\": \"^(a+)+$\"}}");
+	struct schema *schema = compile(
+		"{\"type\": \"array\", \"items\": {\"pattern\": \"^(a+)+$\"}}");
 	AUTO(schema_destroy)
 	struct schema *inverted = compile("{\"items\": {\"not\": {\"pattern\": \"^(a+)+$\"}}}");
 	json_auto_t *value = json_array();
@@ -184,6 +184,18 @@ START_TEST(an_exploding_pattern_ends_as_not_valid)
 	expect_exhaustion(schema, value);
 	expect_exhaustion(inverted,
 			  value); /* "not" of what could not be told is not valid either */
+}
+END_TEST
+
+START_TEST(many_patterns_that_nearly_explode_end_as_not_valid)
+{
+	AUTO(schema_destroy)
+	struct schema *schema = compile("{\"items\": {\"not\": {\"pattern\": \"^(a+)+$\"}}}");
+	json_auto_t *value = json_array();
+
+	for (int i = 0; i < 100000; i++)
+		json_array_append_new(value, json_string("aaaaaaaab"));
+	expect_exhaustion(schema, value);
 }
 END_TEST
 
@@ -233,8 +245,8 @@ END_TEST
 START_TEST(a_reference_in_circles_through_dynamic_scope_ends)
 {
 	AUTO(schema_destroy)
-	struct schema *schema =
-		compile("{\"$dynamicAnchor\": \"n\", \"not\": {\"$dynamicRef\": \"#n\"}}");
+	struct schema *schema = compile(
+		"{\"$dynamicAnchor\": \"n\", \"not\": {\"$dynamicRef\": \"#n\"}}");
 	json_auto_t *value = json_true();
 
 	expect_exhaustion(schema, value);
@@ -408,6 +420,7 @@ END_TEST
 UNIT_TESTS(schema, every_keyword_accepts_and_rejects, what_is_no_schema_is_refused_with_its_place,
 	   formats_are_only_noted_unless_asked_for, a_reference_may_name_a_given_document,
 	   a_schema_outlives_its_document, an_exploding_pattern_ends_as_not_valid,
+	   many_patterns_that_nearly_explode_end_as_not_valid,
 	   nesting_beyond_the_depth_ends_as_not_valid, exponential_work_ends_as_not_valid,
 	   a_reference_in_circles_through_dynamic_scope_ends,
 	   a_huge_array_is_searched_for_repeats_in_linear_time,
