@@ -208,6 +208,7 @@ int arguments_parse(const struct argument_form *form, void *wishes, int argc, ch
 	struct parsing parsing = {.form = form, .wishes = wishes, .exit_code = -1};
 	error_t failed;
 
+	setenv("ARGP_HELP_FMT", "rmargin=99,no-dup-args-note", 0);
 	failed = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_IN_ORDER, NULL,
 			    &parsing);
 	if (parsing.exit_code < 0 && failed)

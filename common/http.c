@@ -693,3 +693,8 @@ void http_destroy(struct http *http)
 	free(http->user_agent);
 	free(http);
 }
+
+const char *http_library_version(void)
+{
+	return curl_version();
+}

@@ -351,6 +351,11 @@ bool pg_run(struct pg *pg, const char *sql, struct error *err)
 	return rows != NULL;
 }
 
+int pg_library_version(void)
+{
+	return PQlibVersion();
+}
+
 /* --- send and collect --- */
 
 struct pg *pg_create(const struct pg_options *options, const struct pg_statement *statements,

@@ -118,6 +118,9 @@ struct pg_rows *pg_ask(struct pg *pg, const char *sql, struct pg_args *args, str
 /* Many statements in one text, without arguments: migrations. */
 bool pg_run(struct pg *pg, const char *sql, struct error *err) MUST_USE;
 
+/* The version of libpq this process runs with, as in 150009 for 15.9. */
+int pg_library_version(void);
+
 /* SQLSTATE of the last failure, "" if there was none; to tell bad rows from bad luck. */
 const char *pg_sqlstate(const struct pg *pg);
 
