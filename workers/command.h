@@ -27,22 +27,27 @@ struct command {
 	const struct argument_form *form; /* for help and completion; NULL: it parses by itself */
 };
 
-#define COMMANDS(X)     \
-	X(worker)       \
-	X(status)       \
-	X(jobs_list)    \
-	X(jobs_show)    \
-	X(jobs_cancel)  \
-	X(jobs_retry)   \
-	X(dead_list)    \
-	X(dead_show)    \
-	X(dead_replay)  \
-	X(costs)        \
-	X(audit)        \
-	X(migrate)      \
-	X(config_check) \
-	X(config_show)  \
-	X(completion)   \
+#define COMMANDS(X)      \
+	X(worker)        \
+	X(migrate)       \
+	X(submit)        \
+	X(wait)          \
+	X(jobs_list)     \
+	X(jobs_show)     \
+	X(jobs_cancel)   \
+	X(jobs_retry)    \
+	X(dead_list)     \
+	X(dead_show)     \
+	X(dead_replay)   \
+	X(costs)         \
+	X(audit)         \
+	X(status)        \
+	X(doctor)        \
+	X(topics_create) \
+	X(topics_list)   \
+	X(config_check)  \
+	X(config_show)   \
+	X(completion)    \
 	X(help)
 
 #define DECLARE_COMMAND(name) extern const struct command command_##name;

@@ -1,0 +1,44 @@
+/*
+ * From a line of input to a message ready to be sent: what the line leaves out
+ * is filled in, and the whole is checked as a worker would check it.
+ *
+ *	struct envelope_rules rules = {.config = config, .reader = reader, .defaults = defaults};
+ *	struct parcel parcel;
+ *	if (!envelope_pack(&rules, line, len, clock_wall(), &parcel, &err)) ...
+ *	parcel_finish(&parcel);
+ *
+ * Members are added at the end of the line's own bytes; what is there is never
+ * written anew, so numbers in prompts and schemas keep their spelling.
+ */
+#ifndef SLUICE_CLI_ENVELOPE_H
+#define SLUICE_CLI_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buffer.h"
+#include "config.h"
+#include "error.h"
+#include "job.h"
+#include "topic.h"
+
+struct envelope_rules {
+	const struct config *config;
+	const struct job_reader *reader;
+	const json_t *defaults; /* object: members for lines that leave them out */
+	bool route;		/* decide tier and lane here where the job says auto */
+};
+
+struct parcel {
+	struct buffer bytes;
+	char topic[TOPIC_TEXT];
+	char *business_unit; /* owned */
+	struct uuid id;
+};
+
+/* REJECT errors name the member. The parcel is to be finished also after a failure. */
+bool envelope_pack(const struct envelope_rules *rules, const char *line, size_t len, nsec wall,
+		   struct parcel *parcel, struct error *err) MUST_USE;
+void parcel_finish(struct parcel *parcel);
+
+#endif
