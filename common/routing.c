@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ensure.h"
+#include "json_writer.h"
 #include "routing_signals.h"
 
 /* What the rules that match a job say together. */
@@ -305,7 +306,8 @@ static void settle_lane(const struct job *job, enum lane by_rule, nsec wall,
 		note(d, "a rule says lane %s", lane_name(d->lane));
 	} else {
 		d->lane = routing_lane(d->tier, job, wall, ROUTING_BATCH_HOURS);
-		note(d, "the deadline leaves lane %s", lane_name(d->lane));
+		note(d, job->deadline ? "the deadline leaves lane %s" : "no deadline: lane %s",
+		     lane_name(d->lane));
 	}
 	if (d->lane == LANE_BATCH && !has_batch(d->tier, job)) {
 		d->lane = LANE_NORMAL;
@@ -340,21 +342,47 @@ bool routing_decide(const struct config *config, const struct job *job, nsec wal
 	return true;
 }
 
+static double rounded(double value)
+{
+	return round(value * 1000) / 1000;
+}
+
+void routing_write(const struct routing_decision *d, struct buffer *out)
+{
+	struct json_writer w = {.out = out};
+
+	json_open(&w, '{');
+	json_key(&w, "tier");
+	json_put_text(&w, d->tier->name);
+	json_key(&w, "lane");
+	json_put_text(&w, lane_name(d->lane));
+	json_key(&w, "score");
+	json_put_number(&w, rounded(d->score));
+	json_key(&w, "signals");
+	json_open(&w, '{');
+	for (int s = 0; s < SIGNAL_COUNT; s++) {
+		json_key(&w, routing_signal_name((enum routing_signal)s));
+		json_put_number(&w, rounded(d->signals[s]));
+	}
+	json_close(&w, '}');
+	json_key(&w, "tokens");
+	json_put_integer(&w, d->tokens);
+	json_key(&w, "reasons");
+	json_open(&w, '[');
+	for (size_t i = 0; i < d->reason_count; i++)
+		json_put_text(&w, d->reasons[i]);
+	json_close(&w, ']');
+	json_close(&w, '}');
+}
+
 json_t *routing_to_json(const struct routing_decision *d)
 {
-	json_t *signals = json_object();
-	json_t *reasons = json_array();
+	AUTO_FINISH(buffer_finish) struct buffer text = {0};
+	struct error err;
 	json_t *routed;
 
-	for (int s = 0; s < SIGNAL_COUNT; s++)
-		json_object_set_new(signals, routing_signal_name((enum routing_signal)s),
-				    json_real(round(d->signals[s] * 1000) / 1000));
-	for (size_t i = 0; i < d->reason_count; i++)
-		json_array_append_new(reasons,
-				      json_lenient_string(d->reasons[i], strlen(d->reasons[i])));
-	routed = json_pack("{s:s, s:s, s:f, s:o, s:I, s:o}", "tier", d->tier->name, "lane",
-			   lane_name(d->lane), "score", round(d->score * 1000) / 1000, "signals",
-			   signals, "tokens", (json_int_t)d->tokens, "reasons", reasons);
+	routing_write(d, &text);
+	routed = json_read(text.data, text.len, JSON_OURS, &err);
 	ENSURE(routed);
 	return routed;
 }

@@ -42,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "config.h"
 #include "error.h"
 #include "job.h"
@@ -88,8 +89,9 @@ enum lane routing_lane(const struct tier *tier, const struct job *job, nsec wall
 
 /*
  * {"tier","lane","score","signals":{…},"tokens","reasons":[…]}: the member
- * "routed" of the envelope. The caller's.
+ * "routed" of the envelope, appended as text, or as a tree (the caller's).
  */
+void routing_write(const struct routing_decision *decision, struct buffer *out);
 json_t *routing_to_json(const struct routing_decision *decision);
 
 const char *routing_signal_name(enum routing_signal signal); /* "complexity", … */
