@@ -22,36 +22,18 @@
 #define MAX_DESCRIPTORS 32
 #define SOCKETS_PER_MOVE 256
 #define LONGEST_NAP (60 * NSEC_PER_SEC)
-#define NEVER UINT64_MAX
+#define NEVER CALL_CLOCK_NEVER
 /* A kept connection this old is not used again: servers close them after a minute or so. */
 #define KEPT_SECONDS 50L
 #define PEER_SILENCE_MS 60000 /* unacknowledged bytes for that long: the peer is gone */
 
-/*
- * A call's place; places are used again and again, with curl's handle and all
- * its constant settings.
- *
- *	IDLE -> CONNECTING -> SENT -> REPLYING -> FINISHED -> IDLE
- *	             \          \_________\__________/
- *	              \______________________________/
- */
-enum phase {
-	IDLE,
-	CONNECTING, /* the server has surely not seen the request */
-	SENT,       /* it may have */
-	REPLYING,
-	FINISHED,
-};
-
+/* A call's place; places are used again and again, with curl's handle and its constant settings. */
 struct http_call {
 	CURL *easy;
 	struct http *http;
-	enum phase phase;
+	struct call_clock clock;
 	struct http_call *next, *previous; /* in flight, finished or idle */
-	struct http_timeouts timeouts;
-	nsec started;
-	nsec phase_began; /* when REPLYING: of the last byte */
-	enum http_failure verdict; /* why we stopped it ourselves; NONE: we did not */
+	enum http_failure verdict;	   /* why we stopped it ourselves; NONE: we did not */
 	bool public_only;
 	bool (*sink)(void *owner, const char *bytes, size_t len);
 	struct curl_slist *request_headers;
@@ -126,41 +108,18 @@ static void list_remove(struct call_list *list, struct http_call *call)
 
 /* -- deadlines -- */
 
-struct deadline {
-	nsec at;
-	enum http_failure failure;
-};
-
-static void sooner(struct deadline *d, nsec from, nsec timeout, enum http_failure failure)
+static void note_deadline(struct http_call *call)
 {
-	if (timeout > 0 && from + timeout < d->at)
-		*d = (struct deadline){from + timeout, failure};
-}
+	struct call_deadline d = call_clock_deadline(&call->clock);
 
-static struct deadline deadline_of(const struct http_call *call)
-{
-	const struct http_timeouts *t = &call->timeouts;
-	struct deadline d = {NEVER, HTTP_NONE};
-
-	sooner(&d, call->started, t->total, HTTP_TOTAL_TIMEOUT);
-	if (call->phase == CONNECTING)
-		sooner(&d, call->started, t->connect, HTTP_CONNECT_TIMEOUT);
-	if (call->phase == SENT)
-		sooner(&d, call->phase_began, t->first_byte, HTTP_FIRST_BYTE_TIMEOUT);
-	if (call->phase == REPLYING)
-		sooner(&d, call->phase_began, t->idle, HTTP_IDLE_TIMEOUT);
-	return d;
-}
-
-static void enter(struct http_call *call, enum phase phase, nsec now)
-{
-	struct deadline d;
-
-	call->phase = phase;
-	call->phase_began = now;
-	d = deadline_of(call);
 	if (d.at < call->http->earliest)
 		call->http->earliest = d.at;
+}
+
+static void enter(struct http_call *call, enum call_phase phase)
+{
+	call_clock_enter(&call->clock, phase, call->http->now);
+	note_deadline(call);
 }
 
 /* -- the end of a call -- */
@@ -169,11 +128,11 @@ static enum http_failure failure_of(const struct http_call *call, CURLcode code)
 {
 	if (call->verdict != HTTP_NONE || code == CURLE_OK)
 		return call->verdict;
-	if (call->phase == CONNECTING)
+	if (call->clock.phase == CALL_CONNECTING)
 		return code == CURLE_OPERATION_TIMEDOUT ? HTTP_CONNECT_TIMEOUT : HTTP_UNREACHABLE;
 	if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
 		return HTTP_MALFORMED;
-	return call->phase == SENT ? HTTP_RESET : HTTP_TRUNCATED;
+	return call->clock.phase == CALL_SENT ? HTTP_RESET : HTTP_TRUNCATED;
 }
 
 /* curl's words are about hosts and sockets; no header is ever in them. */
@@ -188,8 +147,8 @@ static void explain(struct http_call *call, CURLcode code)
 		snprintf(r->text, sizeof(r->text), "%s",
 			 call->why[0] ? call->why : curl_easy_strerror(code));
 	else
-		snprintf(r->text, sizeof(r->text), "%s after %.1f s",
-			 http_failure_name(r->failure), (double)r->total / NSEC_PER_SEC);
+		snprintf(r->text, sizeof(r->text), "%s after %.1f s", http_failure_name(r->failure),
+			 (double)r->total / NSEC_PER_SEC);
 	for (line = r->text; *line; line++)
 		if (*line == '\n' || *line == '\r')
 			*line = ' ';
@@ -202,15 +161,15 @@ static void finish(struct http_call *call, CURLcode code)
 
 	curl_multi_remove_handle(http->multi, call->easy);
 	r->failure = failure_of(call, code);
-	r->maybe_sent = call->phase != CONNECTING;
-	r->total = http->now - call->started;
+	r->maybe_sent = call->clock.phase != CALL_CONNECTING;
+	r->total = http->now - call->clock.started;
 	explain(call, code);
 	header_list_close(&call->headers);
 	r->headers = call->headers.items;
 	r->header_count = call->headers.count;
 	r->body = call->body.len > 0 ? call->body.data : "";
 	r->len = call->body.len;
-	call->phase = FINISHED;
+	enter(call, CALL_FINISHED);
 	list_remove(&http->flying, call);
 	list_add(&http->finished, call);
 }
@@ -233,17 +192,23 @@ static void collect(struct http *http)
 
 static void expire(struct http *http)
 {
+	static const enum http_failure timeouts[] = {
+		[LIMIT_CONNECT] = HTTP_CONNECT_TIMEOUT,
+		[LIMIT_FIRST_BYTE] = HTTP_FIRST_BYTE_TIMEOUT,
+		[LIMIT_IDLE] = HTTP_IDLE_TIMEOUT,
+		[LIMIT_TOTAL] = HTTP_TOTAL_TIMEOUT,
+	};
 	struct http_call *next;
 
 	if (http->now < http->earliest)
 		return;
 	http->earliest = NEVER;
 	for (struct http_call *call = http->flying.first; call; call = next) {
-		struct deadline d = deadline_of(call);
+		struct call_deadline d = call_clock_deadline(&call->clock);
 
 		next = call->next;
 		if (d.at <= http->now) {
-			call->verdict = d.failure;
+			call->verdict = timeouts[d.limit];
 			finish(call, CURLE_OPERATION_TIMEDOUT);
 		} else if (d.at < http->earliest) {
 			http->earliest = d.at;
@@ -265,7 +230,7 @@ static int on_connected(void *context, char *address, char *local, int port, int
 	(void)local;
 	(void)port;
 	(void)local_port;
-	if (call->phase != CONNECTING) {
+	if (call->clock.phase != CALL_CONNECTING) {
 		call->verdict = HTTP_RESET;
 		snprintf(call->reply.text, sizeof(call->reply.text),
 			 "the kept connection closed without an answer");
@@ -278,17 +243,21 @@ static int on_connected(void *context, char *address, char *local, int port, int
 			 address);
 		return CURL_PREREQFUNC_ABORT;
 	}
-	enter(call, SENT, call->http->now);
+	enter(call, CALL_SENT);
 	return CURL_PREREQFUNC_OK;
 }
 
+/* An interim reply (1xx) is no beginning: what was asked for may still take its time. */
 static void note_bytes(struct http_call *call)
 {
-	if (call->phase == SENT) {
-		call->reply.first_byte = call->http->now - call->started;
-		enter(call, REPLYING, call->http->now);
+	if (call->reply.status / 100 == 1)
+		return;
+	if (call->clock.phase == CALL_SENT) {
+		call->reply.first_byte = call->http->now - call->clock.started;
+		enter(call, CALL_REPLYING);
 	}
-	call->phase_began = call->http->now;
+	if (call->clock.phase == CALL_REPLYING)
+		call_clock_byte(&call->clock, call->http->now);
 }
 
 /* A status line begins a reply; after an interim one (100) another follows. */
@@ -305,11 +274,11 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	struct http_call *call = context;
 	size_t len = size * count;
 
-	note_bytes(call);
 	if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
 		begin_reply(call, line, len);
 	else
 		header_list_add(&call->headers, line, len);
+	note_bytes(call);
 	return len;
 }
 
@@ -336,10 +305,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
 	static const unsigned interest[] = {
-		[CURL_POLL_NONE] = 0,
-		[CURL_POLL_IN] = SOCKET_READ,
-		[CURL_POLL_OUT] = SOCKET_WRITE,
-		[CURL_POLL_INOUT] = SOCKET_READ | SOCKET_WRITE,
+		[CURL_POLL_NONE] = 0,		[CURL_POLL_IN] = SOCKET_READ,
+		[CURL_POLL_OUT] = SOCKET_WRITE, [CURL_POLL_INOUT] = SOCKET_READ | SOCKET_WRITE,
 		[CURL_POLL_REMOVE] = 0,
 	};
 	struct http *http = context;
@@ -374,8 +341,7 @@ static int on_timer(CURLM *multi, long milliseconds, void *context)
 	struct http *http = context;
 
 	(void)multi;
-	http->curl_due =
-		milliseconds < 0 ? NEVER : http->now + (nsec)milliseconds * NSEC_PER_MSEC;
+	http->curl_due = milliseconds < 0 ? NEVER : http->now + (nsec)milliseconds * NSEC_PER_MSEC;
 	return 0;
 }
 
@@ -555,8 +521,6 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 		return NULL;
 	}
 	call = take_place(http);
-	call->timeouts = request->timeouts;
-	call->started = now;
 	call->public_only = request->public_only;
 	call->sink = request->sink;
 	call->body.max = request->max_reply_bytes ? request->max_reply_bytes
@@ -570,7 +534,8 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 	list_add(&http->flying, call);
 	http->in_flight++;
 	http->now = now;
-	enter(call, CONNECTING, now);
+	call_clock_start(&call->clock, &request->timeouts, now);
+	note_deadline(call);
 	ENSURE(curl_multi_add_handle(http->multi, call->easy) == CURLM_OK);
 	return call;
 }
@@ -587,14 +552,14 @@ static void leave_place(struct http *http, struct http_call *call)
 	call->verdict = HTTP_NONE;
 	call->why[0] = '\0';
 	call->reply = (struct http_reply){0};
-	call->phase = IDLE;
+	enter(call, CALL_IDLE);
 	list_add(&http->idle, call);
 	http->in_flight--;
 }
 
 void http_cancel(struct http *http, struct http_call *call)
 {
-	ENSURE(call->phase != IDLE && call->phase != FINISHED);
+	ENSURE(call->clock.phase != CALL_IDLE && call->clock.phase != CALL_FINISHED);
 	curl_multi_remove_handle(http->multi, call->easy);
 	list_remove(&http->flying, call);
 	leave_place(http, call);
@@ -612,8 +577,8 @@ struct http_reply *http_finished(struct http *http)
 
 void http_reply_release(struct http *http, struct http_reply *reply)
 {
-	struct http_call *call =
-		(struct http_call *)((char *)reply - offsetof(struct http_call, reply));
+	struct http_call *call = (struct http_call *)((char *)reply -
+						      offsetof(struct http_call, reply));
 
 	leave_place(http, call);
 }
@@ -668,7 +633,7 @@ static void free_calls(struct http *http, struct call_list *list)
 
 	for (struct http_call *call = list->first; call; call = next) {
 		next = call->next;
-		if (call->phase != IDLE && call->phase != FINISHED)
+		if (call->clock.phase != CALL_IDLE && call->clock.phase != CALL_FINISHED)
 			curl_multi_remove_handle(http->multi, call->easy);
 		curl_easy_cleanup(call->easy);
 		curl_slist_free_all(call->request_headers);

@@ -6,7 +6,8 @@
  *	struct http *http = http_create(&settings, err);
  *	if (!http_start(http, &request, job, clock_now(), err)) ...
  *	for (;;) {
- *		struct http_descriptor others[] = {{.fd = kafka_consumer_fd(c), .wants = HTTP_READ}};
+ *		struct http_descriptor others[] = {{.fd = kafka_consumer_fd(c), .wants =
+ *HTTP_READ}};
  *
  *		http_wait(http, others, 1, nap);
  *		while ((reply = http_finished(http))) {
@@ -29,24 +30,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "call_clock.h"
 #include "clock.h"
 #include "compiler.h"
 #include "error.h"
 #include "header.h"
 
 struct http_settings {
-	size_t max_in_flight;    /* connections kept; 0: 512, beyond which curl gets slow */
-	const char *ca_file;     /* bundle of authorities; NULL: the system's */
-	size_t max_reply_bytes;  /* default for a request; 0: 8 MiB */
-	const char *user_agent;  /* NULL: "sluice/<version>" */
-};
-
-/* Each from the moment in brackets; 0: none. */
-struct http_timeouts {
-	nsec connect;    /* [start] until the connection stands, TLS included */
-	nsec first_byte; /* [connected] until the reply begins; covers sending the body */
-	nsec idle;       /* [last byte of the reply] until the next */
-	nsec total;      /* [start] until the end */
+	size_t max_in_flight;	/* connections kept; 0: 512, beyond which curl gets slow */
+	const char *ca_file;	/* bundle of authorities; NULL: the system's */
+	size_t max_reply_bytes; /* default for a request; 0: 8 MiB */
+	const char *user_agent; /* NULL: "sluice/<version>" */
 };
 
 struct http_request {
@@ -58,25 +52,26 @@ struct http_request {
 	size_t len;
 	struct http_timeouts timeouts;
 	size_t max_reply_bytes; /* 0: the default */
-	const char *ca_file;    /* NULL: the default */
-	bool public_only;       /* refuse to talk to loopback, private and link-local addresses */
-	/* Takes a 2xx reply's body piece by piece instead of keeping it; false: give up. NULL: keep it. */
+	const char *ca_file;	/* NULL: the default */
+	bool public_only;	/* refuse to talk to loopback, private and link-local addresses */
+	/* Takes a 2xx reply's body piece by piece instead of keeping it; false: give up. NULL: keep
+	 * it. */
 	bool (*sink)(void *owner, const char *bytes, size_t len);
 };
 
-#define HTTP_FAILURES(X)                                                           \
-	X(NONE)        /* a whole reply came; its status may still be an error */  \
-	X(UNREACHABLE) /* no such host, refused, no TLS: surely not sent */        \
-	X(FORBIDDEN)   /* an address public_only excludes: surely not sent */      \
-	X(CONNECT_TIMEOUT)                                                         \
-	X(FIRST_BYTE_TIMEOUT)                                                      \
-	X(IDLE_TIMEOUT)                                                            \
-	X(TOTAL_TIMEOUT)                                                           \
-	X(RESET)     /* the connection broke before the reply began */             \
-	X(TRUNCATED) /* the connection broke within the reply */                   \
-	X(TOO_LARGE) /* the reply is over its cap */                               \
-	X(MALFORMED) /* the server does not speak HTTP */                          \
-	X(SINK)      /* the sink gave up */
+#define HTTP_FAILURES(X)                                                          \
+	X(NONE)	       /* a whole reply came; its status may still be an error */ \
+	X(UNREACHABLE) /* no such host, refused, no TLS: surely not sent */       \
+	X(FORBIDDEN)   /* an address public_only excludes: surely not sent */     \
+	X(CONNECT_TIMEOUT)                                                        \
+	X(FIRST_BYTE_TIMEOUT)                                                     \
+	X(IDLE_TIMEOUT)                                                           \
+	X(TOTAL_TIMEOUT)                                                          \
+	X(RESET)     /* the connection broke before the reply began */            \
+	X(TRUNCATED) /* the connection broke within the reply */                  \
+	X(TOO_LARGE) /* the reply is over its cap */                              \
+	X(MALFORMED) /* the server does not speak HTTP */                         \
+	X(SINK)	     /* the sink gave up */
 
 enum http_failure {
 #define HTTP_FAILURE(name) HTTP_##name,
@@ -88,14 +83,15 @@ enum http_failure {
 struct http_reply {
 	void *owner;
 	enum http_failure failure;
-	bool maybe_sent;  /* false: the server has surely not seen the request */
-	char text[256];   /* the failure in words; "" */
-	long status;      /* 0: none came */
+	bool maybe_sent;	      /* false: the server has surely not seen the request */
+	char text[256];		      /* the failure in words; "" */
+	long status;		      /* 0: none came */
 	const struct header *headers; /* of the final reply; the first hundred or so */
 	size_t header_count;
-	const char *body; /* ends with a zero byte that len does not count; what came, on a failure */
+	const char
+		*body; /* ends with a zero byte that len does not count; what came, on a failure */
 	size_t len;
-	nsec first_byte;  /* from the start to the reply's beginning; 0: it did not begin */
+	nsec first_byte; /* from the start to the reply's beginning; 0: it did not begin */
 	nsec total;
 	char address[48]; /* of the server; "": never connected */
 };
@@ -104,7 +100,7 @@ enum http_interest { HTTP_READ = 1, HTTP_WRITE = 2 };
 
 /* A descriptor of somebody else to be waited for as well. */
 struct http_descriptor {
-	int fd;        /* negative: skipped */
+	int fd;		/* negative: skipped */
 	unsigned wants; /* of enum http_interest; 0: skipped */
 	unsigned ready; /* filled in; an error counts as whatever was wanted */
 };

@@ -70,7 +70,8 @@ static bool set_given(rd_kafka_conf_t *conf, const json_t *options,
 	json_t *value;
 	char number[32];
 
-	json_object_foreach((json_t *)options, name, value) {
+	json_object_foreach((json_t *)options, name, value)
+	{
 		const char *text = option_text(value, number);
 
 		if (!text)
@@ -96,8 +97,7 @@ rd_kafka_conf_t *kafka_conf(const struct kafka_connection *connection,
 	if (!set_options(conf, everywhere, err) || !set_options(conf, defaults, err) ||
 	    !set_option(conf, "bootstrap.servers", connection->brokers, err))
 		return NULL;
-	if (connection->client_id &&
-	    !set_option(conf, "client.id", connection->client_id, err))
+	if (connection->client_id && !set_option(conf, "client.id", connection->client_id, err))
 		return NULL;
 	if (!set_given(conf, connection->options, insisted, err))
 		return NULL;
@@ -142,8 +142,8 @@ enum error_kind kafka_error_kind(rd_kafka_resp_err_t code)
 
 bool kafka_failed(struct error *err, rd_kafka_resp_err_t code, const char *doing)
 {
-	return error_set(err, kafka_error_kind(code), "%s: %s (%s)", doing,
-			 rd_kafka_err2str(code), rd_kafka_err2name(code));
+	return error_set(err, kafka_error_kind(code), "%s: %s (%s)", doing, rd_kafka_err2str(code),
+			 rd_kafka_err2name(code));
 }
 
 int kafka_bell_create(void)
@@ -154,12 +154,11 @@ int kafka_bell_create(void)
 	return bell;
 }
 
-void kafka_bell_silence(int bell)
+bool kafka_bell_silence(int bell)
 {
 	uint64_t rings;
-	ssize_t got = read(bell, &rings, sizeof(rings));
 
-	(void)got; /* EAGAIN: it did not ring */
+	return read(bell, &rings, sizeof(rings)) == sizeof(rings);
 }
 
 void kafka_bell_ring(int bell)
@@ -175,7 +174,7 @@ void kafka_bell_attach(rd_kafka_queue_t *queue, int bell)
 	uint64_t one = 1;
 
 	rd_kafka_queue_io_event_enable(queue, bell, &one, sizeof(one));
-	kafka_bell_ring(bell); /* what came before has not rung */
+	kafka_bell_ring(bell);
 }
 
 void kafka_bell_detach(rd_kafka_queue_t *queue)

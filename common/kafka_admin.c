@@ -77,18 +77,17 @@ static struct request begin(struct kafka_admin *admin, rd_kafka_admin_op_t op)
 	char why[128];
 
 	ENSURE(r.options && r.answers);
-	rd_kafka_AdminOptions_set_request_timeout(r.options, admin->longest_ms, why,
-						  sizeof(why));
+	rd_kafka_AdminOptions_set_request_timeout(r.options, admin->longest_ms, why, sizeof(why));
 	return r;
 }
 
 /* The answer, which the caller destroys; NULL with an error. Ends the request. */
-static rd_kafka_event_t *answer_to(struct kafka_admin *admin, struct request *r,
-				   const char *doing, struct error *err)
+static rd_kafka_event_t *answer_to(struct kafka_admin *admin, struct request *r, const char *doing,
+				   struct error *err)
 {
 	rd_kafka_event_t *event = rd_kafka_queue_poll(r->answers, admin->longest_ms + 1000);
-	rd_kafka_resp_err_t code =
-		event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+	rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event)
+					 : RD_KAFKA_RESP_ERR__TIMED_OUT;
 
 	if (code) {
 		error_set(err, kafka_error_kind(code), "%s: %s", doing,
@@ -113,10 +112,9 @@ static rd_kafka_event_t *answer_to(struct kafka_admin *admin, struct request *r,
 static rd_kafka_NewTopic_t *new_topic(const struct kafka_new_topic *topic, struct error *err)
 {
 	char why[256];
-	rd_kafka_NewTopic_t *made =
-		rd_kafka_NewTopic_new(topic->name, topic->partitions,
-				      topic->replication > 0 ? topic->replication : -1, why,
-				      sizeof(why));
+	rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(
+		topic->name, topic->partitions, topic->replication > 0 ? topic->replication : -1,
+		why, sizeof(why));
 
 	if (!made) {
 		error_set(err, ERROR_REJECT, "topic %s: %s", topic->name, why);
@@ -145,12 +143,13 @@ bool kafka_admin_create_topic(struct kafka_admin *admin, const struct kafka_new_
 	rd_kafka_NewTopic_destroy(made);
 	event = answer_to(admin, &r, "create topic", err);
 	if (!event)
-		return error_wrap(err, "topic %s (an embedded test broker can't create topics: "
-				       "name them when you start it)", topic->name);
-	results = rd_kafka_CreateTopics_result_topics(
-		rd_kafka_event_CreateTopics_result(event), &count);
-	code = count == 1 ? rd_kafka_topic_result_error(results[0])
-			  : RD_KAFKA_RESP_ERR__BAD_MSG;
+		return error_wrap(err,
+				  "topic %s (an embedded test broker can't create topics: "
+				  "name them when you start it)",
+				  topic->name);
+	results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event),
+						      &count);
+	code = count == 1 ? rd_kafka_topic_result_error(results[0]) : RD_KAFKA_RESP_ERR__BAD_MSG;
 	*existed = code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
 	if (code && !*existed)
 		error_set(err, ERROR_REJECT, "topic %s: %s", topic->name,
@@ -162,8 +161,7 @@ bool kafka_admin_create_topic(struct kafka_admin *admin, const struct kafka_new_
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct kafka_topic *)a)->name,
-		      ((const struct kafka_topic *)b)->name);
+	return strcmp(((const struct kafka_topic *)a)->name, ((const struct kafka_topic *)b)->name);
 }
 
 static void add_topic(struct kafka_topics *topics, const struct rd_kafka_metadata_topic *found)
@@ -176,12 +174,11 @@ static void add_topic(struct kafka_topics *topics, const struct rd_kafka_metadat
 		topic->leaderless += found->partitions[i].leader < 0;
 }
 
-bool kafka_admin_topics(struct kafka_admin *admin, struct kafka_topics *topics,
-			struct error *err)
+bool kafka_admin_topics(struct kafka_admin *admin, struct kafka_topics *topics, struct error *err)
 {
 	const struct rd_kafka_metadata *metadata;
-	rd_kafka_resp_err_t code =
-		rd_kafka_metadata(admin->handle, 1, NULL, &metadata, admin->longest_ms);
+	rd_kafka_resp_err_t code = rd_kafka_metadata(admin->handle, 1, NULL, &metadata,
+						     admin->longest_ms);
 
 	*topics = (struct kafka_topics){0};
 	if (code)
@@ -219,8 +216,7 @@ static void read_committed(const rd_kafka_event_t *event, const struct kafka_top
 {
 	size_t count;
 	const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-		rd_kafka_event_ListConsumerGroupOffsets_result((rd_kafka_event_t *)event),
-		&count);
+		rd_kafka_event_ListConsumerGroupOffsets_result((rd_kafka_event_t *)event), &count);
 	const rd_kafka_topic_partition_list_t *list =
 		count == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
 
@@ -237,8 +233,8 @@ static bool find_committed(struct kafka_admin *admin, const char *group,
 			   struct error *err)
 {
 	AUTO(rd_kafka_topic_partition_list_destroy)
-	rd_kafka_topic_partition_list_t *list =
-		rd_kafka_topic_partition_list_new(topic->partitions);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
+		topic->partitions);
 	rd_kafka_ListConsumerGroupOffsets_t *question;
 	rd_kafka_event_t *event;
 	struct request r;
@@ -270,8 +266,8 @@ static bool find_ends(struct kafka_admin *admin, const char *topic, struct kafka
 	return true;
 }
 
-bool kafka_admin_lag(struct kafka_admin *admin, const char *group,
-		     const struct kafka_topic *topic, struct kafka_lag *lag, struct error *err)
+bool kafka_admin_lag(struct kafka_admin *admin, const char *group, const struct kafka_topic *topic,
+		     struct kafka_lag *lag, struct error *err)
 {
 	for (int32_t p = 0; p < topic->partitions; p++)
 		lag[p] = (struct kafka_lag){.partition = p, .committed = -1};
@@ -323,8 +319,8 @@ bool kafka_admin_set_offset(struct kafka_admin *admin, const char *group, const 
 	done = event && offset_was_set(event, err);
 	if (event)
 		rd_kafka_event_destroy(event);
-	return done || error_wrap(err, "group %s, topic %s partition %" PRId32, group, topic,
-				  partition);
+	return done ||
+	       error_wrap(err, "group %s, topic %s partition %" PRId32, group, topic, partition);
 }
 
 /* -- settings -- */
@@ -353,8 +349,8 @@ static char *find_setting(rd_kafka_event_t *event, const char *name, struct erro
 char *kafka_admin_setting(struct kafka_admin *admin, const char *topic, const char *name,
 			  struct error *err)
 {
-	rd_kafka_ConfigResource_t *resource =
-		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+	rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC,
+									  topic);
 	rd_kafka_event_t *event;
 	struct request r;
 	char *value = NULL;

@@ -50,10 +50,10 @@ struct kafka_topics {
 
 struct kafka_lag {
 	int32_t partition;
-	int64_t low;       /* first offset in the log … */
-	int64_t high;      /* … and the one after its last */
+	int64_t low;	   /* first offset in the log … */
+	int64_t high;	   /* … and the one after its last */
 	int64_t committed; /* by the group; -1: nothing yet */
-	int64_t lag;       /* messages the group has yet to commit */
+	int64_t lag;	   /* messages the group has yet to commit */
 };
 
 struct kafka_admin;
@@ -76,9 +76,8 @@ void kafka_topics_finish(struct kafka_topics *topics);
 const struct kafka_topic *kafka_topics_find(const struct kafka_topics *topics, const char *name);
 
 /* Where a group stands in a topic; `lag` has room for topic->partitions. */
-bool kafka_admin_lag(struct kafka_admin *admin, const char *group,
-		     const struct kafka_topic *topic, struct kafka_lag *lag,
-		     struct error *err) MUST_USE;
+bool kafka_admin_lag(struct kafka_admin *admin, const char *group, const struct kafka_topic *topic,
+		     struct kafka_lag *lag, struct error *err) MUST_USE;
 
 /* A topic's setting in force. The caller frees it; NULL with an error. */
 char *kafka_admin_setting(struct kafka_admin *admin, const char *topic, const char *name,

@@ -11,8 +11,8 @@
 
 #define COMMIT_EVERY NSEC_PER_SEC
 #define LONGEST_NAP NSEC_PER_SEC /* polling is what keeps our seat in the group */
-#define COMMIT_WAIT_MS 1000      /* when partitions are taken away */
-#define LOOKUP_WAIT_MS 2000      /* for committed offsets, when they are given */
+#define COMMIT_WAIT_MS 1000	 /* when partitions are taken away */
+#define LOOKUP_WAIT_MS 2000	 /* for committed offsets, when they are given */
 #define CLOSE_WAIT (4 * NSEC_PER_SEC)
 #define EVENTS_PER_TICK 256
 #define FETCH_BYTES ((size_t)4 << 20) /* one answer of a broker, over all partitions */
@@ -26,10 +26,10 @@ struct partition {
 	rd_kafka_queue_t *queue;
 	bool more;
 	bool held;
-	bool lost;       /* its committed offset is not in the log */
-	bool unstored;   /* `stored` is not yet known to librdkafka */
-	int64_t read;    /* -1: nothing was read yet */
-	int64_t stored;  /* -1: nothing is */
+	bool lost;	/* its committed offset is not in the log */
+	bool unstored;	/* `stored` is not yet known to librdkafka */
+	int64_t read;	/* -1: nothing was read yet */
+	int64_t stored; /* -1: nothing is */
 };
 
 struct topic {
@@ -302,12 +302,18 @@ static void serve_events(struct kafka_consumer *c)
 	kafka_bell_ring(c->bell);
 }
 
-bool kafka_consumer_tick(struct kafka_consumer *c, nsec now, struct error *err)
+/* All partitions ring the same bell, so any of them may have something now. */
+static void expect_more(struct kafka_consumer *c)
 {
-	kafka_bell_silence(c->bell);
 	for (size_t t = 0; t < c->topic_count; t++)
 		for (size_t i = 0; i < c->topics[t].count; i++)
 			c->topics[t].partitions[i].more = true;
+}
+
+bool kafka_consumer_tick(struct kafka_consumer *c, nsec now, struct error *err)
+{
+	if (kafka_bell_silence(c->bell))
+		expect_more(c);
 	serve_events(c);
 	if (c->given && now >= c->next_lookup) {
 		start_given(c);
@@ -330,8 +336,8 @@ nsec kafka_consumer_nap(const struct kafka_consumer *c, nsec now)
 
 /* -- messages -- */
 
-static void lose_partition(struct kafka_consumer *c, const struct topic *topic,
-			   struct partition *p, const char *why)
+static void lose_partition(struct kafka_consumer *c, const struct topic *topic, struct partition *p,
+			   const char *why)
 {
 	p->lost = true;
 	snprintf(c->trouble, sizeof(c->trouble),
@@ -363,20 +369,6 @@ static rd_kafka_message_t *take_message(struct kafka_consumer *c, const struct t
 	return NULL;
 }
 
-static void fill_message(struct kafka_message *out, rd_kafka_message_t *message)
-{
-	rd_kafka_timestamp_type_t type;
-
-	out->partition = message->partition;
-	out->offset = message->offset;
-	out->timestamp_ms = rd_kafka_message_timestamp(message, &type);
-	out->key = message->key;
-	out->key_len = message->key_len;
-	out->value = message->payload;
-	out->len = message->len;
-	out->handle = message;
-}
-
 bool kafka_consumer_next(struct kafka_consumer *c, size_t topic, struct kafka_message *message)
 {
 	struct topic *t = &c->topics[topic];
@@ -391,7 +383,7 @@ bool kafka_consumer_next(struct kafka_consumer *c, size_t topic, struct kafka_me
 		taken = take_message(c, t, p);
 		if (!taken)
 			continue;
-		fill_message(message, taken);
+		kafka_message_fill(message, taken);
 		message->topic = topic;
 		message->assignment = c->assignment;
 		p->read = message->offset + 1;
@@ -417,36 +409,6 @@ void kafka_consumer_hold(struct kafka_consumer *c, size_t topic, int32_t partiti
 
 	if (p)
 		p->held = hold;
-}
-
-void kafka_message_release(struct kafka_message *message)
-{
-	if (message->handle)
-		rd_kafka_message_destroy(message->handle);
-	*message = (struct kafka_message){0};
-}
-
-bool kafka_message_header(const struct kafka_message *message, const char *name,
-			  struct kafka_header *header)
-{
-	rd_kafka_headers_t *headers;
-
-	if (rd_kafka_message_headers(message->handle, &headers))
-		return false;
-	header->name = name;
-	return rd_kafka_header_get_last(headers, name, &header->value, &header->len) ==
-	       RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-bool kafka_message_header_at(const struct kafka_message *message, size_t i,
-			     struct kafka_header *header)
-{
-	rd_kafka_headers_t *headers;
-
-	if (rd_kafka_message_headers(message->handle, &headers))
-		return false;
-	return rd_kafka_header_get_all(headers, i, &header->name, &header->value, &header->len) ==
-	       RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 uint64_t kafka_consumer_assignment(const struct kafka_consumer *c)
@@ -486,7 +448,9 @@ bool kafka_consumer_position(const struct kafka_consumer *c, size_t topic, size_
 		.stored = p->stored,
 		.low = low >= 0 ? low : -1,
 		.high = high >= 0 ? high : -1,
-		.lag = high < 0 ? -1 : high > done ? high - done : 0,
+		.lag = high < 0	     ? -1
+		       : high > done ? high - done
+				     : 0,
 		.held = p->held,
 		.lost = p->lost,
 	};
@@ -537,7 +501,8 @@ static bool connect_group(struct kafka_consumer *c, const struct kafka_consumer_
 
 	snprintf(largest_text, sizeof(largest_text), "%zu", largest);
 	snprintf(ahead_text, sizeof(ahead_text), "%zu", (ahead + 1023) / 1024);
-	snprintf(fetch_text, sizeof(fetch_text), "%zu", largest > FETCH_BYTES ? largest : FETCH_BYTES);
+	snprintf(fetch_text, sizeof(fetch_text), "%zu",
+		 largest > FETCH_BYTES ? largest : FETCH_BYTES);
 	conf = kafka_conf(&s->connection, defaults, insisted, err);
 	if (!conf)
 		return false;
@@ -566,13 +531,12 @@ static bool assignor_is_eager(const struct kafka_connection *connection, struct 
 static bool subscribe(struct kafka_consumer *c, struct error *err)
 {
 	AUTO(rd_kafka_topic_partition_list_destroy)
-	rd_kafka_topic_partition_list_t *list =
-		rd_kafka_topic_partition_list_new((int)c->topic_count);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
+		(int)c->topic_count);
 	rd_kafka_resp_err_t code;
 
 	for (size_t t = 0; t < c->topic_count; t++)
-		rd_kafka_topic_partition_list_add(list, c->topics[t].name,
-						  RD_KAFKA_PARTITION_UA);
+		rd_kafka_topic_partition_list_add(list, c->topics[t].name, RD_KAFKA_PARTITION_UA);
 	code = rd_kafka_subscribe(c->handle, list);
 	return !code || kafka_failed(err, code, "subscribe");
 }

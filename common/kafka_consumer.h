@@ -9,8 +9,8 @@
  *		sleep until kafka_consumer_fd() is readable, at most kafka_consumer_nap()
  *		if (!kafka_consumer_tick(consumer, clock_now(), err)) ...
  *		while (room(topic) && kafka_consumer_next(consumer, topic, &message)) {
- *			remember(message.topic, message.partition, message.assignment, message.offset);
- *			kafka_message_release(&message);
+ *			remember(message.topic, message.partition, message.assignment,
+ *message.offset); kafka_message_release(&message);
  *		}
  *		kafka_consumer_store(consumer, topic, partition, assignment, offset + 1);
  *	}
@@ -37,6 +37,7 @@
 #include "compiler.h"
 #include "error.h"
 #include "kafka.h"
+#include "kafka_message.h"
 
 struct kafka_consumer_settings {
 	struct kafka_connection connection;
@@ -44,7 +45,7 @@ struct kafka_consumer_settings {
 	const char *const *topics; /* their indexes here name them in all calls */
 	size_t topic_count;
 	size_t max_message_bytes; /* 0: 1 MiB */
-	size_t partition_bytes;   /* read ahead of each partition; 0: 2 MiB */
+	size_t partition_bytes;	  /* read ahead of each partition; 0: 2 MiB */
 	/*
 	 * Gets "kafka_assigned", "kafka_revoked", "kafka_commit_failed", "kafka_error",
 	 * "kafka_offset_lost", "kafka_log". Called from within tick, next and destroy. NULL: none.
@@ -53,28 +54,14 @@ struct kafka_consumer_settings {
 	void *context;
 };
 
-/* One message; the pointers live until kafka_message_release(). */
-struct kafka_message {
-	size_t topic; /* index in the settings */
-	int32_t partition;
-	uint64_t assignment; /* under which it was read */
-	int64_t offset;
-	int64_t timestamp_ms; /* -1: none */
-	const void *key;      /* NULL: none */
-	size_t key_len;
-	const char *value; /* NULL: a tombstone */
-	size_t len;
-	void *handle;
-};
-
 /* Where we stand in one of our partitions; -1: not known yet. */
 struct kafka_position {
 	int32_t partition;
-	int64_t read;   /* offset of the next message to be read */
+	int64_t read;	/* offset of the next message to be read */
 	int64_t stored; /* offset that will be, or is, committed */
-	int64_t low;    /* first offset in the log, as of the last fetch … */
-	int64_t high;   /* … and the one after its last */
-	int64_t lag;    /* messages not yet stored */
+	int64_t low;	/* first offset in the log, as of the last fetch … */
+	int64_t high;	/* … and the one after its last */
+	int64_t lag;	/* messages not yet stored */
 	bool held;
 	bool lost;
 };
@@ -111,16 +98,6 @@ bool kafka_consumer_ready(const struct kafka_consumer *consumer, size_t topic);
 /* A held partition is not read until it is let go, or assigned anew. */
 void kafka_consumer_hold(struct kafka_consumer *consumer, size_t topic, int32_t partition,
 			 bool hold);
-
-void kafka_message_release(struct kafka_message *message);
-
-/* The last header of that name; false: there is none. Borrowed like the message. */
-bool kafka_message_header(const struct kafka_message *message, const char *name,
-			  struct kafka_header *header);
-
-/* The i-th header, to pass all of them on; false past the last. Borrowed like the message. */
-bool kafka_message_header_at(const struct kafka_message *message, size_t i,
-			     struct kafka_header *header);
 
 /* Changes whenever partitions are taken or given: messages of an older one are not ours. */
 uint64_t kafka_consumer_assignment(const struct kafka_consumer *consumer);

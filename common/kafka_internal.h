@@ -16,6 +16,7 @@
 #include "compiler.h"
 #include "error.h"
 #include "kafka.h"
+#include "kafka_message.h"
 
 /* One row of our defaults, or of what a module insists on. */
 struct kafka_option {
@@ -41,9 +42,13 @@ enum error_kind kafka_error_kind(rd_kafka_resp_err_t code);
 /* Fills err from a librdkafka code. Returns false. */
 bool kafka_failed(struct error *err, rd_kafka_resp_err_t code, const char *doing);
 
+/* Fill all but topic and assignment; takes the message over until kafka_message_release(). */
+void kafka_message_fill(struct kafka_message *out, rd_kafka_message_t *message);
+
 int kafka_bell_create(void);
-void kafka_bell_silence(int bell);
-void kafka_bell_attach(rd_kafka_queue_t *queue, int bell); /* rings once if unsure */
+bool kafka_bell_silence(int bell); /* true: it had rung */
+void kafka_bell_attach(rd_kafka_queue_t *queue,
+		       int bell); /* rings once: what came before has not */
 void kafka_bell_detach(rd_kafka_queue_t *queue);
 void kafka_bell_ring(int bell);
 

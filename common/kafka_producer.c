@@ -9,7 +9,8 @@
 #include "ensure.h"
 #include "kafka_internal.h"
 
-/* From this version on an idempotent producer does not break by itself (librdkafka #4438, #4750). */
+/* From this version on an idempotent producer does not break by itself (librdkafka #4438, #4750).
+ */
 #define IDEMPOTENCE_IS_SAFE 0x020500ff
 #define DESTROY_WAIT (NSEC_PER_SEC / 2)
 
@@ -68,8 +69,8 @@ static bool open_handle(struct kafka_producer *p, struct error *err)
 	conf = kafka_conf(&s->connection, defaults, insisted, err);
 	if (!conf)
 		return false;
-	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
-					       RD_KAFKA_EVENT_LOG);
+	rd_kafka_conf_set_events(conf,
+				 RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
 	p->handle = kafka_handle(RD_KAFKA_PRODUCER, conf, err);
 	if (!p->handle)
 		return false;
@@ -101,7 +102,7 @@ struct kafka_producer *kafka_producer_create(const struct kafka_producer_setting
 	p->settings = *settings;
 	p->brokers = xstrdup(settings->connection.brokers);
 	p->client_id = xstrdup(settings->connection.client_id ? settings->connection.client_id
-							       : "sluice");
+							      : "sluice");
 	p->options = json_deep_copy(settings->connection.options);
 	p->settings.connection = (struct kafka_connection){
 		.brokers = p->brokers, .client_id = p->client_id, .options = p->options};
@@ -160,10 +161,10 @@ static rd_kafka_error_t *produce(struct kafka_producer *p, const struct kafka_re
 					  .u.mem = {(void *)r->key, r->key_len}};
 	fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = r->token};
 	for (size_t i = 0; i < r->header_count; i++)
-		fields[count++] = (rd_kafka_vu_t){
-			.vtype = RD_KAFKA_VTYPE_HEADER,
-			.u.header = {r->headers[i].name, r->headers[i].value,
-				     (ssize_t)r->headers[i].len}};
+		fields[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADER,
+						  .u.header = {r->headers[i].name,
+							       r->headers[i].value,
+							       (ssize_t)r->headers[i].len}};
 	return rd_kafka_produceva(p->handle, fields, count);
 }
 
@@ -270,8 +271,8 @@ bool kafka_producer_delivered(struct kafka_producer *p, struct kafka_delivery *d
 	if (!p->batch)
 		kafka_bell_silence(p->bell);
 	for (;;) {
-		const rd_kafka_message_t *message =
-			p->batch ? rd_kafka_event_message_next(p->batch) : NULL;
+		const rd_kafka_message_t *message = p->batch ? rd_kafka_event_message_next(p->batch)
+							     : NULL;
 
 		if (message) {
 			read_delivery(p, message, delivery);

@@ -33,8 +33,9 @@
 struct kafka_producer_settings {
 	struct kafka_connection connection;
 	size_t max_message_bytes; /* 0: 1 MiB */
-	size_t queue_bytes;       /* most we hold unsent; 0: 64 MiB */
-	kafka_notice *notice;     /* gets "kafka_error", "kafka_log", "kafka_producer_replaced"; NULL: none */
+	size_t queue_bytes;	  /* most we hold unsent; 0: 64 MiB */
+	kafka_notice *
+		notice; /* gets "kafka_error", "kafka_log", "kafka_producer_replaced"; NULL: none */
 	void *context;
 };
 
@@ -48,7 +49,7 @@ struct kafka_record {
 	size_t len;
 	const struct kafka_header *headers;
 	size_t header_count; /* at most KAFKA_MAX_HEADERS */
-	void *token;         /* comes back with the delivery */
+	void *token;	     /* comes back with the delivery */
 };
 
 enum kafka_produced {
@@ -71,7 +72,8 @@ struct kafka_producer;
 struct kafka_producer *kafka_producer_create(const struct kafka_producer_settings *settings,
 					     struct error *err) MUST_USE;
 
-/* Gives up what is not delivered; wait for kafka_producer_unreported() first. Takes a second at most. */
+/* Gives up what is not delivered; wait for kafka_producer_unreported() first. Takes a second at
+ * most. */
 void kafka_producer_destroy(struct kafka_producer *producer);
 AUTO_DEFINE(struct kafka_producer, kafka_producer_destroy)
 

@@ -12,7 +12,7 @@
 struct followed {
 	unsigned wanted;     /* now: EPOLLIN, EPOLLOUT */
 	unsigned registered; /* with epoll; may be more than wanted */
-	bool announced;      /* its closing will be told */
+	bool announced;	     /* its closing will be told */
 };
 
 struct socket_set {
@@ -53,8 +53,7 @@ static struct followed *find(struct socket_set *set, int fd)
 	return &set->sockets[index];
 }
 
-static void register_with_epoll(struct socket_set *set, int fd, struct followed *s,
-				unsigned events)
+static void register_with_epoll(struct socket_set *set, int fd, struct followed *s, unsigned events)
 {
 	struct epoll_event event = {.events = events, .data.fd = fd};
 	bool known = s->registered;

@@ -110,8 +110,8 @@ static void set_header(struct MHD_Response *response, const char *name, const ch
 
 static struct MHD_Response *response_of(const char *content_type, const char *body, size_t len)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(len, (void *)body, MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *response = MHD_create_response_from_buffer(len, (void *)body,
+									MHD_RESPMEM_MUST_COPY);
 
 	ENSURE(response);
 	set_header(response, "Content-Type", content_type);
@@ -158,10 +158,9 @@ void web_reply_text(struct web_request *request, unsigned status, const char *te
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status)
 {
-	const char *text = status == MHD_HTTP_UNAUTHORIZED ? "bearer token wanted\n"
-			   : status == MHD_HTTP_CONTENT_TOO_LARGE
-				   ? "body too large\n"
-				   : "malformed request\n";
+	const char *text = status == MHD_HTTP_UNAUTHORIZED	  ? "bearer token wanted\n"
+			   : status == MHD_HTTP_CONTENT_TOO_LARGE ? "body too large\n"
+								  : "malformed request\n";
 	struct MHD_Response *response = response_of("text/plain", text, strlen(text));
 	enum MHD_Result queued;
 
@@ -197,8 +196,8 @@ static void *on_begin(void *context, const char *uri, struct MHD_Connection *con
 
 static void note_client(struct open_request *r)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *address = info ? info->client_addr : NULL;
 
 	if (address && address->sa_family == AF_INET)
@@ -226,9 +225,9 @@ static void hand_over(struct open_request *r)
 	web->handler(web->context, &r->request);
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
-				  const char *url, const char *method, const char *version,
-				  const char *data, size_t *len, void **state)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *len, void **state)
 {
 	struct open_request *r = *state;
 	unsigned wrong;
@@ -413,8 +412,7 @@ static bool read_tls(struct web *web, const struct web_settings *s, struct error
 	if (!s->cert_file && !s->key_file)
 		return true;
 	if (!s->cert_file || !s->key_file)
-		return error_set(err, ERROR_FATAL,
-				 "TLS wants both a certificate and a key file");
+		return error_set(err, ERROR_FATAL, "TLS wants both a certificate and a key file");
 	if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
 		return error_set(err, ERROR_FATAL, "this libmicrohttpd is built without TLS");
 	web->cert = read_pem(s->cert_file, err);
@@ -430,8 +428,7 @@ static void ignore_log(void *context, const char *format, va_list args)
 	(void)args;
 }
 
-static bool start_daemon(struct web *web, const struct web_settings *s,
-			 const struct addrinfo *at)
+static bool start_daemon(struct web *web, const struct web_settings *s, const struct addrinfo *at)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	nsec idle = s->idle_timeout ? s->idle_timeout : DEFAULT_IDLE;
@@ -439,8 +436,8 @@ static bool start_daemon(struct web *web, const struct web_settings *s,
 		{MHD_OPTION_CONNECTION_LIMIT,
 		 s->max_connections ? s->max_connections : DEFAULT_CONNECTIONS, NULL},
 		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->max_per_address, NULL},
-		{MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((idle + NSEC_PER_SEC - 1) / NSEC_PER_SEC),
-		 NULL},
+		{MHD_OPTION_CONNECTION_TIMEOUT,
+		 (intptr_t)((idle + NSEC_PER_SEC - 1) / NSEC_PER_SEC), NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
 		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
 		{web->cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, web->cert},
@@ -452,12 +449,11 @@ static bool start_daemon(struct web *web, const struct web_settings *s,
 		flags |= MHD_USE_IPv6;
 	if (web->cert)
 		flags |= MHD_USE_TLS;
-	web->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, web,
-				       MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
-				       MHD_OPTION_SOCK_ADDR, at->ai_addr,
-				       MHD_OPTION_URI_LOG_CALLBACK, on_begin, web,
-				       MHD_OPTION_NOTIFY_COMPLETED, on_end, web,
-				       MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	web->daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, web, MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
+		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_URI_LOG_CALLBACK, on_begin, web,
+		MHD_OPTION_NOTIFY_COMPLETED, on_end, web, MHD_OPTION_ARRAY, options,
+		MHD_OPTION_END);
 	return web->daemon;
 }
 

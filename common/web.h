@@ -33,13 +33,14 @@
 #include "header.h"
 
 struct web_settings {
-	const char *listen; /* "127.0.0.1:9464", "[::1]:80", ":8080" for all addresses; port 0: any */
+	const char
+		*listen; /* "127.0.0.1:9464", "[::1]:80", ":8080" for all addresses; port 0: any */
 	unsigned max_connections; /* 0: 256 */
 	unsigned max_per_address; /* 0: no limit of its own */
-	nsec idle_timeout;        /* silence of a client that ends its connection; 0: 30 s */
-	size_t max_body;          /* 0: 1 MiB */
-	const char *token;        /* wanted as bearer token by every request; NULL or "": none */
-	const char *cert_file;    /* both in PEM: TLS; NULL: plain */
+	nsec idle_timeout;	  /* silence of a client that ends its connection; 0: 30 s */
+	size_t max_body;	  /* 0: 1 MiB */
+	const char *token;	  /* wanted as bearer token by every request; NULL or "": none */
+	const char *cert_file;	  /* both in PEM: TLS; NULL: plain */
 	const char *key_file;
 };
 
@@ -48,8 +49,8 @@ struct web_request {
 	const char *path;   /* decoded, without the query: "/jobs/42" */
 	const char *body;   /* ends with a zero byte that len does not count */
 	size_t len;
-	char client[48];    /* address it came from */
-	void *data;         /* the handler's own */
+	char client[48]; /* address it came from */
+	void *data;	 /* the handler's own */
 };
 
 typedef void web_handler(void *context, struct web_request *request);
@@ -69,7 +70,8 @@ void web_run(struct web *web);
 unsigned web_port(const struct web *web);
 size_t web_open_requests(const struct web *web); /* with the handler, not yet replied to */
 
-/* A parameter of the query, decoded, or a header in any case; NULL: absent. As long as the request. */
+/* A parameter of the query, decoded, or a header in any case; NULL: absent. As long as the request.
+ */
 const char *web_query(const struct web_request *request, const char *name);
 const char *web_header(const struct web_request *request, const char *name);
 

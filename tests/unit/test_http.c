@@ -82,6 +82,11 @@ static bool answer(int client, const char *request)
 		wait_for_close(client);
 		return false;
 	}
+	if (strstr(request, " /interim ")) {
+		say(client, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+		wait_for_close(client);
+		return false;
+	}
 	if (strstr(request, " /stall ")) {
 		say(client, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
 		wait_for_close(client);
@@ -238,8 +243,8 @@ static void expect_failure(const char *path, struct http_timeouts timeouts,
 {
 	struct http *http = client_of_server();
 	struct http_reply *reply = fetch(
-		http, (struct http_request){.url = url_of(path), .body = "{}", .len = 2,
-					    .timeouts = timeouts});
+		http, (struct http_request){
+			      .url = url_of(path), .body = "{}", .len = 2, .timeouts = timeouts});
 
 	ck_assert_msg(reply->failure == failure, "%s: %s (%s)", path,
 		      http_failure_name(reply->failure), reply->text);
@@ -258,8 +263,11 @@ START_TEST(a_call_carries_body_and_headers_and_brings_the_reply)
 	int owner;
 
 	start(http,
-	      (struct http_request){.url = url_of("/echo"), .body = "{\"a\":1}", .len = 7,
-				    .headers = headers, .header_count = 2},
+	      (struct http_request){.url = url_of("/echo"),
+				    .body = "{\"a\":1}",
+				    .len = 7,
+				    .headers = headers,
+				    .header_count = 2},
 	      &owner);
 	ck_assert_uint_eq(http_in_flight(http), 1);
 	reply = wait_for_reply(http);
@@ -284,8 +292,8 @@ START_TEST(headers_of_the_final_reply_are_found_in_any_case)
 
 	ck_assert_int_eq(r->status, 429);
 	ck_assert_str_eq(header_find(r->headers, r->header_count, "retry-after"), "7");
-	ck_assert_str_eq(header_find(r->headers, r->header_count,
-				     "x-ratelimit-remaining-tokens"), "0");
+	ck_assert_str_eq(header_find(r->headers, r->header_count, "x-ratelimit-remaining-tokens"),
+			 "0");
 	ck_assert_str_eq(header_find(r->headers, r->header_count, "x-empty"), "");
 	ck_assert_ptr_null(header_find(r->headers, r->header_count, "x-early"));
 	ck_assert_str_eq(r->body, "wait");
@@ -357,6 +365,8 @@ START_TEST(each_deadline_ends_its_own_phase)
 		       HTTP_FIRST_BYTE_TIMEOUT, true);
 	expect_failure("/hang", (struct http_timeouts){.first_byte = PATIENCE, .total = MSEC(50)},
 		       HTTP_TOTAL_TIMEOUT, true);
+	expect_failure("/interim", (struct http_timeouts){.first_byte = MSEC(50), .idle = PATIENCE},
+		       HTTP_FIRST_BYTE_TIMEOUT, true);
 	expect_failure("/stall", (struct http_timeouts){.first_byte = PATIENCE, .idle = MSEC(50)},
 		       HTTP_IDLE_TIMEOUT, true);
 }
@@ -367,7 +377,8 @@ START_TEST(a_connection_that_does_not_stand_in_time_sent_nothing)
 	struct http *http = client_of_server();
 	int port, queue[8];
 	int full = listen_on_loopback(0, &port); /* nobody accepts; its queue is filled */
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct http_reply *reply;
 	char url[64];
@@ -377,8 +388,7 @@ START_TEST(a_connection_that_does_not_stand_in_time_sent_nothing)
 		connect(queue[i], (struct sockaddr *)&at, sizeof(at));
 	}
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
-	reply = fetch(http, (struct http_request){.url = url,
-						  .timeouts = {.connect = MSEC(50)}});
+	reply = fetch(http, (struct http_request){.url = url, .timeouts = {.connect = MSEC(50)}});
 	ck_assert_int_eq(reply->failure, HTTP_CONNECT_TIMEOUT);
 	ck_assert(!reply->maybe_sent);
 	ck_assert_uint_lt(reply->total, NSEC_PER_SEC);
@@ -563,8 +573,8 @@ START_TEST(a_header_with_a_line_break_is_refused_and_not_quoted)
 {
 	const char *headers[] = {"Authorization: Bearer secret\r\nX-Evil: 1"};
 	struct http *http = client_of_server();
-	struct http_request request = {.url = url_of("/echo"), .headers = headers,
-				       .header_count = 1};
+	struct http_request request = {
+		.url = url_of("/echo"), .headers = headers, .header_count = 1};
 	struct error err;
 
 	ck_assert_ptr_null(http_start(http, &request, NULL, clock_now(), &err));
@@ -579,8 +589,8 @@ START_TEST(waiting_ends_when_another_descriptor_stirs)
 	struct http *http = client_of_server();
 	int bell = eventfd(1, EFD_NONBLOCK), silent = eventfd(0, EFD_NONBLOCK), pair[2];
 	struct http_descriptor others[] = {
-		{.fd = -1, .wants = HTTP_READ},      {.fd = silent, .wants = HTTP_READ},
-		{.fd = bell, .wants = HTTP_READ},    {.fd = silent, .wants = HTTP_WRITE},
+		{.fd = -1, .wants = HTTP_READ},	  {.fd = silent, .wants = HTTP_READ},
+		{.fd = bell, .wants = HTTP_READ}, {.fd = silent, .wants = HTTP_WRITE},
 		{.fd = bell, .wants = 0},
 	};
 	nsec before = clock_now();

@@ -63,8 +63,8 @@ static void print_notice(void *context, const char *event, const char *text)
 
 static struct kafka_producer *producer_on(struct cluster *c)
 {
-	struct kafka_producer_settings settings = {
-		.connection = c->connection, .notice = print_notice};
+	struct kafka_producer_settings settings = {.connection = c->connection,
+						   .notice = print_notice};
 	struct kafka_producer *p;
 	struct error err;
 
@@ -158,7 +158,7 @@ static void receive_text(struct kafka_consumer *c, size_t topic, const char *tex
 /* -- one member, many topics -- */
 
 enum { PLAIN, SLOW, FAST, QUEUED, TURNS, HELD, LAGGING, TOPICS };
-static const char *const topics[TOPICS] = {"plain", "slow", "fast", "queued",
+static const char *const topics[TOPICS] = {"plain", "slow", "fast",   "queued",
 					   "turns", "held", "lagging"};
 
 static void a_message_arrives_with_key_headers_and_place(struct kafka_consumer *c)
@@ -277,7 +277,8 @@ static void a_store_under_an_old_assignment_is_ignored(struct kafka_consumer *c)
 static void fill_topics(struct cluster *cluster, struct kafka_producer *p)
 {
 	static const int partitions[TOPICS] = {3, 2, 2, 1, 2, 2, 1};
-	struct kafka_header headers[] = {{"sluice-run", "3", 1}, {"traceparent", "00-ab-cd-01", 11}};
+	struct kafka_header headers[] = {{"sluice-run", "3", 1},
+					 {"traceparent", "00-ab-cd-01", 11}};
 
 	for (int t = 0; t < TOPICS; t++)
 		create_topic(cluster, p, topics[t], partitions[t]);
@@ -334,8 +335,8 @@ static void push_out(struct kafka_producer *p, const char *topic)
 	for (size_t i = 0; i < sizeof(big); i++) /* must not compress */
 		big[i] = (char)(rand() & 0x7f);
 	for (int i = 0; i < 8; i++)
-		send_one(p, (struct kafka_record){
-				    .topic = topic, .value = big, .len = sizeof(big)});
+		send_one(p,
+			 (struct kafka_record){.topic = topic, .value = big, .len = sizeof(big)});
 }
 
 static void read_and_store(struct kafka_consumer *c)

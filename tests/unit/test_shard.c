@@ -42,7 +42,7 @@ START_TEST(the_choice_is_the_same_for_ever)
 		const char *unit, *id;
 		int32_t count, partition;
 	} known[] = {
-		{"growth", "a", 16, 3},       {"growth", "b", 16, 4}, {"support", "42", 16, 7},
+		{"growth", "a", 16, 3},	      {"growth", "b", 16, 4}, {"support", "42", 16, 7},
 		{"finance", "job-1", 64, 33}, {"", "x", 8, 2},
 	};
 

@@ -215,10 +215,12 @@ START_TEST(what_two_servers_may_read_differently_is_refused)
 		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
 		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
-		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0",
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: "
+		"chunked\r\n\r\n0",
 		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +2\r\n\r\nab",
 		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\nab\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+		"chunked\r\n\r\n0x2\r\nab\r\n0\r\n\r\n",
 		"GET /a%00b HTTP/1.1\r\nHost: h\r\n\r\n",
 	};
 	struct web *web = serve((struct web_settings){0});
@@ -244,7 +246,8 @@ START_TEST(a_body_over_the_cap_is_refused_announced_or_not)
 	expect(web, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
 	       "HTTP/1.1 413 ");
 	ck_assert_str_eq(ask(web, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-				  "b\r\n01234567890\r\n0\r\n\r\n"), "");
+				  "b\r\n01234567890\r\n0\r\n\r\n"),
+			 "");
 	ck_assert_int_eq(seen.requests, 1);
 	web_destroy(web);
 }
@@ -257,8 +260,7 @@ START_TEST(without_the_token_nothing_is_told)
 	expect(web, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 401 ");
 	expect(web, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer s3cre\r\n\r\n",
 	       "HTTP/1.1 401 ");
-	expect(web, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \r\n\r\n",
-	       "HTTP/1.1 401 ");
+	expect(web, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \r\n\r\n", "HTTP/1.1 401 ");
 	expect(web, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic s3cret\r\n\r\n",
 	       "HTTP/1.1 401 ");
 	ck_assert_int_eq(seen.requests, 0);
