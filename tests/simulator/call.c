@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "anthropic.h"
+#include "delivery.h"
 #include "ensure.h"
 #include "openai.h"
 
@@ -172,6 +173,9 @@ static enum fault choose_fault(struct call *call)
 		return sim->wishes.fault;
 	if (sim->plan.count == 0)
 		return FAULT_NONE;
+	if (!call->x)
+		return fault_plan_draw_in(&sim->plan, call->now - sim->plan_start, "line",
+					  &call->dice);
 	return fault_plan_draw(&sim->plan, call->now - sim->plan_start, scopes, COUNT_OF(scopes),
 			       &call->dice);
 }
@@ -259,75 +263,6 @@ static void write_answer(struct call *call, enum fault fault, const char *tier, 
 							      &call->tokens, &spelling, body);
 }
 
-/* Bodies that are no answer at all. */
-static void spoil_body(struct call *call, enum fault fault)
-{
-	struct reply *reply = &call->x->reply;
-	struct failure failure = failure_of(FAULT_500, call->maker, call->sim->ask.model_name);
-
-	if (fault != FAULT_ERROR_200 && fault != FAULT_GARBAGE && fault != FAULT_HTML_200 &&
-	    fault != FAULT_EMPTY_BODY)
-		return;
-	buffer_clear(&reply->body);
-	reply->chunked = false;
-	reply->pace = 0;
-	if (fault == FAULT_ERROR_200) {
-		failure_write_body(&failure, call->maker, call->receipt->request_id, &reply->body);
-	} else if (fault == FAULT_HTML_200) {
-		buffer_text(&reply->body, "<html><body>We'll be right back.</body></html>");
-	} else if (fault == FAULT_GARBAGE) {
-		for (int i = 0; i < 32; i++) {
-			uint64_t bits = dice_roll(&call->dice);
-
-			buffer_append(&reply->body, &bits, sizeof(bits));
-		}
-	}
-}
-
-static void break_chunks(struct reply *reply)
-{
-	AUTO_FINISH(buffer_finish) struct buffer body = reply->body;
-
-	reply->body = (struct buffer){0};
-	buffer_printf(&reply->body, "%zx\r\n", body.len / 2);
-	buffer_append(&reply->body, body.data, body.len / 2);
-	buffer_text(&reply->body, "\r\nZZ\r\nthis is no chunk\r\n");
-	reply->chunked = true;
-	reply->end = END_CLOSE;
-}
-
-static void plan_delivery(struct call *call, enum fault fault)
-{
-	static const struct {
-		enum fault fault;
-		enum reply_cut cut;
-		enum reply_end end;
-	} breaks[] = {
-		{FAULT_RESET_ACCEPTED, CUT_AT_ONCE, END_RESET},
-		{FAULT_RESET_HEADERS, CUT_AFTER_HEAD, END_RESET},
-		{FAULT_RESET_BODY, CUT_IN_BODY, END_RESET},
-		{FAULT_HANG, CUT_AT_ONCE, END_HANG},
-		{FAULT_HANG_BODY, CUT_IN_BODY, END_HANG},
-		{FAULT_TRUNCATED, CUT_IN_BODY, END_CLOSE},
-	};
-	struct reply *reply = &call->x->reply;
-
-	for (size_t i = 0; i < COUNT_OF(breaks); i++)
-		if (breaks[i].fault == fault) {
-			reply->cut = breaks[i].cut;
-			reply->end = breaks[i].end;
-		}
-	if (fault == FAULT_DRIP || fault == FAULT_DRIP_SLOW) {
-		reply->piece = 1;
-		reply->pace = (fault == FAULT_DRIP ? 1 : 10) * NSEC_PER_SEC;
-	} else if (fault == FAULT_WRONG_LENGTH) {
-		reply->length_lie = reply->body.len > 10 ? -10 : 0;
-		reply->end = END_CLOSE;
-	} else if (fault == FAULT_CHUNK_ERROR) {
-		break_chunks(reply);
-	}
-}
-
 static void draw_latency(struct call *call, enum fault fault)
 {
 	const struct simulator *sim = call->sim;
@@ -355,6 +290,15 @@ static void schedule(struct call *call)
 	reply->pace = call->latency / 12;
 }
 
+/* The same client request id or custom_id, accepted again. */
+static void count_repeats(struct call *call)
+{
+	const char *id = call->receipt->id;
+
+	if (id[0] && (*map_slot(&call->sim->clients, hash_bytes(id, strlen(id), 1)))++)
+		count(call, STAT_DUPLICATES);
+}
+
 static void accept_call(struct call *call, enum fault fault)
 {
 	struct simulator *sim = call->sim;
@@ -367,18 +311,15 @@ static void accept_call(struct call *call, enum fault fault)
 	make_answer(call, fault);
 	charge(call, sim->ask.flex ? BILL_FLEX : BILL_SYNC, NULL);
 	count(call, STAT_ACCEPTED);
-	if (call->receipt->id[0] &&
-	    (*map_slot(&sim->clients,
-		       hash_bytes(call->receipt->id, strlen(call->receipt->id), 1)))++)
-		count(call, STAT_DUPLICATES);
+	count_repeats(call);
 	call_headers(call->maker, call->receipt->request_id, &reply->head);
 	if (!sim->limits.hide_headers)
 		quota_headers(call->quota, call->now, clock_wall(), &reply->head);
 	reply->chunked = sim->ask.stream;
 	reply->type = sim->ask.stream ? "text/event-stream; charset=utf-8" : "application/json";
 	write_answer(call, fault, tier, sim->ask.stream, &reply->body);
-	spoil_body(call, fault);
-	plan_delivery(call, fault);
+	delivery_spoil(reply, fault, call->maker, call->receipt->request_id, &call->dice);
+	delivery_plan(reply, fault);
 	schedule(call);
 }
 
@@ -436,6 +377,16 @@ void call_answer(struct simulator *sim, struct exchange *x, enum maker maker, ns
 	decide(&call);
 }
 
+static bool read_line(struct ask *ask, const struct models *models, struct failure *failure)
+{
+	if (!(ask->maker == OPENAI ? openai_read : anthropic_read)(ask, models, failure))
+		return false;
+	if (!ask->stream)
+		return true;
+	*failure = failure_invalid(ask->maker, "stream", NULL, "stream: not supported in a batch");
+	return false;
+}
+
 int call_answer_line(struct simulator *sim, const struct batch_call *line, struct buffer *body,
 		     struct tokens *tokens, nsec now)
 {
@@ -453,8 +404,7 @@ int call_answer_line(struct simulator *sim, const struct batch_call *line, struc
 	snprintf(receipt.id, sizeof(receipt.id), "%s", line->custom_id);
 	ask_begin(&sim->ask, line->maker, line->doc, line->root);
 	*tokens = (struct tokens){0};
-	if (!(line->maker == OPENAI ? openai_read : anthropic_read)(&sim->ask, sim->models,
-								    &failure)) {
+	if (!read_line(&sim->ask, sim->models, &failure)) {
 		failure_write_body(&failure, line->maker, line->request_id, body);
 		return failure.status;
 	}
@@ -462,16 +412,40 @@ int call_answer_line(struct simulator *sim, const struct batch_call *line, struc
 	call.hash = hash_bytes(raw, len, sim->seed);
 	seed_call(&call);
 	read_wishes(sim, raw, len);
-	receipt.fault = sim->wishes.fault;
+	receipt.fault = choose_fault(&call);
 	if (receipt.fault != FAULT_NONE && fault_stage(receipt.fault) == STAGE_REFUSE) {
 		failure = failure_of(receipt.fault, line->maker, sim->ask.model_name);
 		failure_write_body(&failure, line->maker, line->request_id, body);
 		return failure.status;
 	}
 	make_answer(&call, receipt.fault);
+	snprintf(receipt.model, sizeof(receipt.model), "%s", sim->ask.model->name);
+	snprintf(receipt.key, sizeof(receipt.key), "%s", line->key);
 	charge(&call, BILL_BATCH, line->batch_id);
+	count_repeats(&call);
 	write_answer(&call, receipt.fault, line->maker == OPENAI ? "default" : "batch", false,
 		     body);
 	*tokens = call.tokens;
 	return 200;
+}
+
+void call_strike(struct simulator *sim, struct exchange *x, enum maker maker, enum fault fault,
+		 const char *request_id)
+{
+	struct receipt receipt = {0};
+	struct call call = {
+		.sim = sim,
+		.x = x,
+		.maker = maker,
+		.receipt = &receipt,
+		.dice = dice_seeded(hash_bytes(request_id, strlen(request_id), sim->seed))};
+
+	snprintf(receipt.request_id, sizeof(receipt.request_id), "%s", request_id);
+	sim->stats.faults[fault]++;
+	if (fault_stage(fault) == STAGE_REFUSE) {
+		sim->ask.model_name[0] = '\0';
+		strike_before(&call, fault);
+	} else if (fault_stage(fault) == STAGE_DELIVER) {
+		delivery_plan(&x->reply, fault);
+	}
 }

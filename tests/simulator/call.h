@@ -16,6 +16,7 @@ struct receipt {
 	size_t mark;  /* of the bill */
 	enum fault fault;
 	bool billed;
+	struct batch *download; /* no call, but the download of this batch's results */
 	char key[96];
 	char model[96];
 };
@@ -36,6 +37,10 @@ struct batch_call {
 /* Append the body. Returns the HTTP status; *tokens is what it used (zero unless 200). */
 int call_answer_line(struct simulator *sim, const struct batch_call *line, struct buffer *body,
 		     struct tokens *tokens, nsec now);
+
+/* A fault that was drawn for another request than a call. */
+void call_strike(struct simulator *sim, struct exchange *x, enum maker maker, enum fault fault,
+		 const char *request_id);
 
 /* The headers every answer of the provider carries. */
 void call_headers(enum maker maker, const char *request_id, struct buffer *head);

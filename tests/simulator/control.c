@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "batch.h"
 #include "json.h"
 #include "text.h"
 
@@ -15,7 +16,8 @@ const char control_help[] =
 	"    {\"limit\":\"rpm=1500,model=gpt-4o-mini\", \"hide_headers\":true, "
 	"\"fault\":\"500=0.6\",\n"
 	"     \"schedule\":\"0 30 429 0.5\\n\", \"pause\":true, \"latency\":\"fixed:50\",\n"
-	"     \"retry_after\":2, \"forget\":true}\n"
+	"     \"retry_after\":2, \"batch_speed\":1440, \"batch_run\":600,\n"
+	"     \"batch_tokens\":90000, \"forget\":true}\n"
 	"  \"fault\" and \"schedule\" replace what was in force; the schedule's clock starts "
 	"then.\n";
 
@@ -23,6 +25,7 @@ static void write_state(struct simulator *sim, struct buffer *out, nsec now)
 {
 	buffer_printf(out, "{\"seconds\":%.3f,", (double)(now - sim->start) / 1e9);
 	stats_write(&sim->stats, out);
+	batches_write(sim, out);
 	buffer_printf(out, ",\"billed\":%zu,\"bill\":\"%" PRId64 "\"}\n", bill_count(sim->bill),
 		      bill_total(sim->bill));
 }
@@ -73,6 +76,7 @@ static void forget(struct simulator *sim, nsec now)
 static bool obey(struct simulator *sim, const json_t *order, struct error *err, nsec now)
 {
 	const char *latency = json_text(order, "latency", NULL);
+	double speed = json_number_or(order, "batch_speed", 0);
 	const json_t *limit = json_object_get(order, "limit");
 
 	if (!json_is_object(order))
@@ -85,6 +89,10 @@ static bool obey(struct simulator *sim, const json_t *order, struct error *err, 
 		return false;
 	sim->limits.hide_headers = json_bool_or(order, "hide_headers", sim->limits.hide_headers);
 	sim->retry_after = json_number_or(order, "retry_after", sim->retry_after);
+	sim->batch_run = json_number_or(order, "batch_run", sim->batch_run);
+	sim->batch_tokens = json_integer_or(order, "batch_tokens", sim->batch_tokens);
+	if (speed > 0)
+		virtual_clock_set(&sim->clock, speed, now);
 	if (json_object_get(order, "pause"))
 		server_pause(sim->server, json_bool_or(order, "pause", false));
 	if (json_bool_or(order, "forget", false))

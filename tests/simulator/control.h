@@ -5,7 +5,8 @@
  *	GET /control                    counters
  *	POST /control {"limit":"rpm=1500,model=gpt-4o-mini","hide_headers":true,
  *	               "fault":"500=0.6","schedule":"0 30 429 0.5\n","pause":true,
- *	               "latency":"fixed:50","retry_after":2,"forget":true}
+ *	               "latency":"fixed:50","retry_after":2,"batch_speed":1440,
+ *	               "batch_run":600,"batch_tokens":90000,"forget":true}
  *
  * "fault" and "schedule" replace what was in force; a schedule's clock starts
  * now. "limit" is one rule or a list; it changes the buckets in place. "forget" clears

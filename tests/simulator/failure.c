@@ -169,10 +169,7 @@ struct failure failure_missing(enum maker maker, const char *field)
 static void write_nullable(struct buffer *out, const char *name, const char *value)
 {
 	buffer_printf(out, ",\"%s\":", name);
-	if (value)
-		text_quote(out, value);
-	else
-		buffer_text(out, "null");
+	text_nullable(out, value);
 }
 
 void failure_write_body(const struct failure *failure, enum maker maker, const char *request_id,

@@ -132,6 +132,11 @@ static bool in_scope(const struct fault_rule *rule, const char *const *scopes, s
 	return false;
 }
 
+static bool in_force(const struct fault_rule *rule, nsec elapsed)
+{
+	return elapsed >= rule->from && (rule->to == 0 || elapsed < rule->to);
+}
+
 enum fault fault_plan_draw(const struct fault_plan *plan, nsec elapsed, const char *const *scopes,
 			   size_t scope_count, struct dice *dice)
 {
@@ -140,7 +145,7 @@ enum fault fault_plan_draw(const struct fault_plan *plan, nsec elapsed, const ch
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct fault_rule *rule = &plan->rules[i];
 
-		if (elapsed < rule->from || (rule->to > 0 && elapsed >= rule->to) ||
+		if (fault_stage(rule->fault) == STAGE_BATCH || !in_force(rule, elapsed) ||
 		    !in_scope(rule, scopes, scope_count))
 			continue;
 		if (chance < rule->rate)
@@ -148,4 +153,39 @@ enum fault fault_plan_draw(const struct fault_plan *plan, nsec elapsed, const ch
 		chance -= rule->rate;
 	}
 	return FAULT_NONE;
+}
+
+enum fault fault_plan_draw_in(const struct fault_plan *plan, nsec elapsed, const char *scope,
+			      struct dice *dice)
+{
+	double chance = dice_unit(dice);
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct fault_rule *rule = &plan->rules[i];
+
+		if (strcmp(rule->scope, scope) != 0 || !in_force(rule, elapsed))
+			continue;
+		if (chance < rule->rate)
+			return rule->fault;
+		chance -= rule->rate;
+	}
+	return FAULT_NONE;
+}
+
+bool fault_plan_strikes(const struct fault_plan *plan, enum fault fault, nsec elapsed,
+			const char *const *scopes, size_t scope_count, struct dice *dice)
+{
+	double chance = dice_unit(dice);
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct fault_rule *rule = &plan->rules[i];
+
+		if (rule->fault != fault || !in_force(rule, elapsed) ||
+		    !in_scope(rule, scopes, scope_count))
+			continue;
+		if (chance < rule->rate)
+			return true;
+		chance -= rule->rate;
+	}
+	return false;
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "batch.h"
 #include "control.h"
+#include "files.h"
 #include "simulator.h"
 
 #define MAX_BODY ((size_t)300 * 1024 * 1024)
@@ -15,7 +17,8 @@ static const char usage[] =
 	"usage: simulator [--port N] [options]\n"
 	"\n"
 	"Plays OpenAI and Anthropic on one port of this machine: POST /v1/chat/completions,\n"
-	"POST /v1/messages, GET /v1/models. Prints \"listening 127.0.0.1:PORT\" when ready; "
+	"/v1/files and /v1/batches; POST /v1/messages, /v1/messages/batches; GET /v1/models. "
+	"Prints \"listening 127.0.0.1:PORT\" when ready; "
 	"SIGTERM\n"
 	"ends it, with the bill complete.\n"
 	"\n"
@@ -36,9 +39,16 @@ static const char usage[] =
 	"limits\n"
 	"  --hide-headers      never tell about limits\n"
 	"  --retry-after S     what the fault 429 says; default 1\n"
-	"  --fault SPEC        NAME[@SCOPE]=RATE,… SCOPE is a provider, model or key\n"
+	"  --fault SPEC        NAME[@SCOPE]=RATE,… SCOPE is a provider, model or key; or\n"
+	"                      batch (all about files and batches), line (lines of batches)\n"
 	"  --schedule FILE     lines FROM TO NAME RATE [SCOPE], seconds since the start; TO may be "
 	"-\n"
+	"  --batch-speed F     batches' time runs so much faster; default 60: a minute a second\n"
+	"  --batch-run S       a batch takes half of this to all of it; default 600; these are of\n"
+	"  --batch-validate S  batches' time: until it is judged, default 10;\n"
+	"  --batch-hide S      … it stays out of listings with the fault batch_hidden, default "
+	"300\n"
+	"  --batch-tokens N    enqueued prompt tokens per key and model; default: any number\n"
 	"  --verbose           a line per request on stderr\n"
 	"\n"
 	"In the text of a prompt:\n"
@@ -63,6 +73,11 @@ enum option_code {
 	OPTION_RETRY_AFTER,
 	OPTION_FAULT,
 	OPTION_SCHEDULE,
+	OPTION_BATCH_SPEED,
+	OPTION_BATCH_RUN,
+	OPTION_BATCH_VALIDATE,
+	OPTION_BATCH_HIDE,
+	OPTION_BATCH_TOKENS,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 };
@@ -84,6 +99,11 @@ static const struct option options[] = {
 	{"retry-after", required_argument, NULL, OPTION_RETRY_AFTER},
 	{"fault", required_argument, NULL, OPTION_FAULT},
 	{"schedule", required_argument, NULL, OPTION_SCHEDULE},
+	{"batch-speed", required_argument, NULL, OPTION_BATCH_SPEED},
+	{"batch-run", required_argument, NULL, OPTION_BATCH_RUN},
+	{"batch-validate", required_argument, NULL, OPTION_BATCH_VALIDATE},
+	{"batch-hide", required_argument, NULL, OPTION_BATCH_HIDE},
+	{"batch-tokens", required_argument, NULL, OPTION_BATCH_TOKENS},
 	{"verbose", no_argument, NULL, OPTION_VERBOSE},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
@@ -94,6 +114,7 @@ struct startup {
 	struct server_config server;
 	const char *bill, *record, *prices;
 	bool sync;
+	double batch_speed;
 };
 
 static bool read_schedule(struct simulator *sim, const char *path, struct error *err)
@@ -180,6 +201,19 @@ static bool take_option(struct simulator *sim, struct startup *startup, int opti
 		return fault_plan_add(&sim->plan, optarg, err);
 	case OPTION_SCHEDULE:
 		return read_schedule(sim, optarg, err);
+	case OPTION_BATCH_SPEED:
+		return read_number(optarg, 0.001, 1e9, &startup->batch_speed, err);
+	case OPTION_BATCH_RUN:
+		return read_number(optarg, 0, 1e9, &sim->batch_run, err);
+	case OPTION_BATCH_VALIDATE:
+		return read_number(optarg, 0, 1e9, &sim->batch_validate, err);
+	case OPTION_BATCH_HIDE:
+		return read_number(optarg, 0, 1e9, &sim->batch_hide, err);
+	case OPTION_BATCH_TOKENS:
+		if (!read_number(optarg, 0, 1e15, &number, err))
+			return false;
+		sim->batch_tokens = (int64_t)number;
+		return true;
 	case OPTION_VERBOSE:
 		sim->verbose = true;
 		return true;
@@ -221,11 +255,22 @@ static bool start(struct simulator *sim, const struct startup *startup, struct e
 					 strerror(errno));
 	}
 	sim->start = sim->plan_start = sim->stats.start = clock_now();
+	virtual_clock_set(&sim->clock, startup->batch_speed, sim->start);
 	sim->server = server_create(&startup->server, err);
 	return sim->server != NULL;
 }
 
-static struct simulator simulator = {.seed = 1, .retry_after = 1};
+static struct files files;
+static struct batches batches;
+static struct simulator simulator = {
+	.seed = 1,
+	.retry_after = 1,
+	.batch_run = 600,
+	.batch_validate = 10,
+	.batch_hide = 300,
+	.files = &files,
+	.batches = &batches,
+};
 
 int main(int argc, char **argv)
 {
@@ -239,6 +284,7 @@ int main(int argc, char **argv)
 			   .done = simulator_done,
 			   .turn = simulator_turn},
 		.sync = true,
+		.batch_speed = 60,
 	};
 	struct error err;
 	int option;

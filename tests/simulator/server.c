@@ -152,71 +152,6 @@ static void accept_all(struct server *s)
 
 /* --- sending --- */
 
-static const char *status_text(int status)
-{
-	static const struct {
-		int status;
-		const char *text;
-	} texts[] = {
-		{200, "OK"},
-		{400, "Bad Request"},
-		{401, "Unauthorized"},
-		{402, "Payment Required"},
-		{403, "Forbidden"},
-		{404, "Not Found"},
-		{405, "Method Not Allowed"},
-		{409, "Conflict"},
-		{413, "Content Too Large"},
-		{429, "Too Many Requests"},
-		{431, "Request Header Fields Too Large"},
-		{500, "Internal Server Error"},
-		{502, "Bad Gateway"},
-		{503, "Service Unavailable"},
-		{504, "Gateway Timeout"},
-	};
-
-	for (size_t i = 0; i < COUNT_OF(texts); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	return "Status";
-}
-
-static void write_head(struct connection *c)
-{
-	const struct reply *reply = &c->exchange.reply;
-	bool closes = !c->keep_alive || reply->end != END_KEEP;
-
-	buffer_printf(&c->out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n", reply->status,
-		      status_text(reply->status), reply->type ? reply->type : "application/json");
-	if (reply->chunked)
-		buffer_text(&c->out, "Transfer-Encoding: chunked\r\n");
-	else
-		buffer_printf(&c->out, "Content-Length: %" PRId64 "\r\n",
-			      (int64_t)reply->body.len + reply->length_lie);
-	if (closes)
-		buffer_text(&c->out, "Connection: close\r\n");
-	if (reply->head.len > 0)
-		buffer_append(&c->out, reply->head.data, reply->head.len);
-	buffer_text(&c->out, "\r\n");
-}
-
-static size_t bytes_to_send(const struct connection *c)
-{
-	size_t body = c->out.len - c->head_len;
-
-	switch (c->exchange.reply.cut) {
-	case CUT_AT_ONCE:
-		return 0;
-	case CUT_AFTER_HEAD:
-		return c->head_len;
-	case CUT_IN_BODY:
-		return c->head_len + body / 2;
-	case CUT_NOWHERE:
-		break;
-	}
-	return c->out.len;
-}
-
 static void take_request(struct server *s, struct connection *c, nsec now);
 
 static void start_next_request(struct server *s, struct connection *c, nsec now)
@@ -300,11 +235,12 @@ static void start_sending(struct server *s, struct connection *c, nsec now)
 	if (c->out.capacity > KEEP_BUFFER)
 		buffer_finish(&c->out);
 	buffer_clear(&c->out);
-	write_head(c);
+	reply_write_head(&c->exchange.reply, !c->keep_alive || c->exchange.reply.end != END_KEEP,
+			 &c->out);
 	c->head_len = c->out.len;
 	if (c->exchange.reply.body.len > 0)
 		buffer_append(&c->out, c->exchange.reply.body.data, c->exchange.reply.body.len);
-	c->out_end = bytes_to_send(c);
+	c->out_end = reply_bytes_to_send(&c->exchange.reply, c->head_len, c->out.len);
 	c->sent = 0;
 	c->state = STATE_SENDING;
 	send_more(s, c, now);
@@ -317,7 +253,8 @@ static void refuse(struct server *s, struct connection *c, int status, nsec now)
 	struct reply *reply = &c->exchange.reply;
 
 	*reply = (struct reply){.status = status, .head = reply->head, .body = reply->body};
-	buffer_printf(&reply->body, "{\"error\":{\"message\":\"%s\"}}\n", status_text(status));
+	buffer_printf(&reply->body, "{\"error\":{\"message\":\"%s\"}}\n",
+		      reply_status_text(status));
 	reply->end = END_CLOSE;
 	c->keep_alive = false;
 	c->request_end = c->in.len;
@@ -475,13 +412,13 @@ static void send_due(struct server *s, nsec now)
 	}
 }
 
-static int until_next(const struct server *s, nsec now)
+/* Milliseconds to sleep: until the next appointment or turn, a second at most. */
+static int until_next(const struct server *s, nsec turn, nsec now)
 {
 	const struct appointment *wake = agenda_next(&s->agenda);
-	nsec wait = NSEC_PER_SEC;
+	nsec next = wake && wake->at < turn ? wake->at : turn;
+	nsec wait = next > now ? next - now : 0;
 
-	if (wake)
-		wait = wake->at > now ? wake->at - now : 0;
 	if (wait > NSEC_PER_SEC)
 		wait = NSEC_PER_SEC;
 	return (int)((wait + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -490,9 +427,11 @@ static int until_next(const struct server *s, nsec now)
 void server_run(struct server *s)
 {
 	struct epoll_event events[MAX_EVENTS];
+	nsec turn = 0;
 
 	while (!s->stopping) {
-		int count = epoll_wait(s->epoll, events, MAX_EVENTS, until_next(s, clock_now()));
+		int count = epoll_wait(s->epoll, events, MAX_EVENTS,
+				       until_next(s, turn, clock_now()));
 		nsec now = clock_now();
 
 		for (int i = 0; i < count; i++) {
@@ -504,8 +443,7 @@ void server_run(struct server *s)
 				serve(s, events[i].data.ptr, events[i].events, now);
 		}
 		send_due(s, clock_now());
-		if (s->config.turn)
-			s->config.turn(s->config.world, now);
+		turn = s->config.turn(s->config.world, now);
 		bury(s);
 	}
 }

@@ -21,35 +21,8 @@
 #include "clock.h"
 #include "compiler.h"
 #include "error.h"
+#include "reply.h"
 #include "request.h"
-
-/* How much of the answer leaves before `end` happens. */
-enum reply_cut {
-	CUT_NOWHERE,
-	CUT_AT_ONCE,	/* nothing leaves */
-	CUT_AFTER_HEAD, /* status and headers only */
-	CUT_IN_BODY,	/* half of the body */
-};
-
-enum reply_end {
-	END_KEEP, /* the connection stays open, unless the client wants otherwise */
-	END_CLOSE,
-	END_RESET, /* RST */
-	END_HANG,  /* silent until the client gives up */
-};
-
-struct reply {
-	int status;
-	const char *type;   /* Content-Type; a literal */
-	struct buffer head; /* further header lines, each ending in CRLF */
-	struct buffer body;
-	bool chunked; /* the body is framed in chunks already */
-	enum reply_cut cut;
-	enum reply_end end;
-	int64_t length_lie; /* added to Content-Length */
-	size_t piece;	    /* send the body in pieces of so many bytes, … */
-	nsec pace;	    /* … one every so often; 0: at once */
-};
 
 struct exchange {
 	struct request request;
@@ -71,8 +44,8 @@ struct server_config {
 	void (*before_send)(void *world, const struct exchange *x);
 	/* The exchange is over. delivered: every byte of the reply was handed to the system. */
 	void (*done)(void *world, struct exchange *x, bool delivered);
-	/* Once per turn of the loop, and at the latest every second. */
-	void (*turn)(void *world, nsec now);
+	/* Once per turn of the loop. Returns when it wants to be called again at the latest. */
+	nsec (*turn)(void *world, nsec now);
 };
 
 struct server;

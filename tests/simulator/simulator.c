@@ -4,9 +4,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "anthropic_batches.h"
+#include "batch.h"
 #include "call.h"
 #include "control.h"
 #include "ensure.h"
+#include "files.h"
+#include "openai_batches.h"
 #include "record.h"
 #include "text.h"
 
@@ -119,32 +123,72 @@ static void not_found(struct exchange *x, enum maker maker, const char *request_
 	call_refuse(x, maker, &failure, request_id);
 }
 
-/* What needs a key but is no chat call. */
-static void handle_other(struct simulator *sim, struct exchange *x, enum maker maker)
+static void route_other(struct simulator *sim, struct exchange *x, enum maker maker,
+			const char *request_id, nsec now)
 {
 	static const char models[] = "/v1/models";
 	const struct request *request = &x->request;
+
+	if (files_handle(sim, x, request_id, now) ||
+	    openai_batches_handle(sim, x, request_id, now) ||
+	    anthropic_batches_handle(sim, x, request_id, now))
+		return;
+	if (is(request, "GET", models))
+		list_models(sim, x, maker);
+	else if (strcmp(request->method, "GET") == 0 &&
+		 strncmp(request->path, "/v1/models/", sizeof(models)) == 0)
+		show_model(sim, x, maker, request->path + sizeof(models), request_id);
+	else if (is(request, "POST", "/v1/messages/count_tokens"))
+		count_tokens(sim, x, request_id);
+	else
+		not_found(x, maker, request_id);
+}
+
+/* Faults of the scope "batch" strike everything about files and batches. */
+static enum fault draw_fault(struct simulator *sim, const char *request_id, nsec now)
+{
+	struct dice dice = dice_seeded(hash_bytes(request_id, strlen(request_id), sim->seed));
+
+	return fault_plan_draw_in(&sim->plan, now - sim->plan_start, "batch", &dice);
+}
+
+/* What needs a key but is no chat call. */
+static void handle_other(struct simulator *sim, struct exchange *x, enum maker maker, nsec now)
+{
 	struct failure failure = failure_of(FAULT_401, maker, "");
 	char request_id[40];
+	enum fault fault;
 
 	call_name(sim, request_id);
-	if (!simulator_accepts_key(sim, simulator_key(request, maker))) {
+	if (!simulator_accepts_key(sim, simulator_key(&x->request, maker))) {
 		call_refuse(x, maker, &failure, request_id);
 		return;
 	}
-	if (is(request, "GET", models)) {
-		list_models(sim, x, maker);
-	} else if (strcmp(request->method, "GET") == 0 &&
-		   strncmp(request->path, "/v1/models/", sizeof(models)) == 0) {
-		show_model(sim, x, maker, request->path + sizeof(models), request_id);
-	} else if (is(request, "POST", "/v1/messages/count_tokens")) {
-		count_tokens(sim, x, request_id);
-	} else {
-		not_found(x, maker, request_id);
+	fault = draw_fault(sim, request_id, now);
+	if (fault != FAULT_NONE && fault_stage(fault) == STAGE_REFUSE) {
+		call_strike(sim, x, maker, fault, request_id);
 		return;
 	}
-	if (x->reply.status == 200)
+	route_other(sim, x, maker, request_id, now);
+	if (x->reply.status < 300)
 		call_headers(maker, request_id, &x->reply.head);
+	if (fault != FAULT_NONE && fault_stage(fault) == STAGE_DELIVER)
+		call_strike(sim, x, maker, fault, request_id);
+}
+
+void simulator_download(struct simulator *sim, struct exchange *x, struct batch *batch)
+{
+	struct receipt *receipt;
+
+	if (batch->faults[FAULT_BATCH_CUT] && batch->cuts++ == 0) {
+		x->reply.cut = CUT_IN_BODY;
+		x->reply.end = END_CLOSE;
+		return;
+	}
+	(void)sim;
+	receipt = xcalloc(1, sizeof(*receipt));
+	receipt->download = batch;
+	x->note = receipt;
 }
 
 /* "/openai/v1/…" and "/anthropic/v1/…" are the same as without. */
@@ -179,7 +223,7 @@ void simulator_handle(void *world, struct exchange *x, nsec now)
 	else if (is(request, "POST", "/v1/messages"))
 		call_answer(sim, x, ANTHROPIC, now);
 	else
-		handle_other(sim, x, anthropic ? ANTHROPIC : OPENAI);
+		handle_other(sim, x, anthropic ? ANTHROPIC : OPENAI, now);
 }
 
 void simulator_before_send(void *world, const struct exchange *x)
@@ -199,6 +243,12 @@ void simulator_done(void *world, struct exchange *x, bool delivered)
 
 	if (!receipt)
 		return;
+	if (receipt->download) {
+		if (delivered)
+			batch_delivered(sim, receipt->download);
+		free(receipt);
+		return;
+	}
 	sim->stats.in_flight--;
 	spoilt = receipt->fault != FAULT_NONE && fault_stage(receipt->fault) != STAGE_ANSWER;
 	if (receipt->billed) {
@@ -214,14 +264,18 @@ void simulator_done(void *world, struct exchange *x, bool delivered)
 	free(receipt);
 }
 
-void simulator_turn(void *world, nsec now)
+/* Batches move on fifty times a second, or at once while there are lines to answer. */
+nsec simulator_turn(void *world, nsec now)
 {
 	struct simulator *sim = world;
+	bool more = batches_advance(sim, now);
 
-	(void)now;
 	bill_flush(sim->bill);
 	if (sim->record)
 		fflush(sim->record);
+	if (more)
+		return now;
+	return now + (sim->batches->newest ? 20 * NSEC_PER_MSEC : NSEC_PER_SEC);
 }
 
 void simulator_finish(struct simulator *sim)
@@ -230,6 +284,8 @@ void simulator_finish(struct simulator *sim)
 	if (sim->record)
 		fclose(sim->record);
 	models_destroy(sim->models);
+	files_finish(sim->files);
+	batches_finish(sim->batches);
 	limits_finish(&sim->limits);
 	cache_finish(&sim->cache);
 	map_finish(&sim->attempts);

@@ -13,14 +13,19 @@
 #include "cache.h"
 #include "fault.h"
 #include "latency.h"
-#include "limits.h"
 #include "map.h"
 #include "models.h"
+#include "quota.h"
 #include "server.h"
 #include "stats.h"
+#include "virtual_clock.h"
 #include "wish.h"
 
 #define MAX_KEYS 16
+
+struct batch;
+struct batches;
+struct files;
 
 struct simulator {
 	/* as told on the command line */
@@ -33,6 +38,10 @@ struct simulator {
 	size_t bad_key_count;
 	double retry_after; /* what a 429 fault says, seconds */
 	bool verbose;
+	double batch_run;      /* virtual seconds a batch takes at most */
+	double batch_validate; /* … before it is judged */
+	double batch_hide;     /* … it can be missing from listings */
+	int64_t batch_tokens;  /* prompt tokens enqueued per key and model; 0: any number */
 
 	/* as it goes */
 	nsec start;
@@ -49,6 +58,10 @@ struct simulator {
 	struct map seen;     /* how often a body came */
 	struct map clients;  /* how often a client request id was accepted */
 	uint64_t serial;     /* of requests */
+	struct virtual_clock clock;
+	struct files *files;
+	struct batches *batches;
+	uint64_t batch_repeats; /* batches over an input that had one already */
 
 	/* used again for every request */
 	struct document doc;
@@ -61,7 +74,10 @@ struct simulator {
 void simulator_handle(void *world, struct exchange *x, nsec now);
 void simulator_before_send(void *world, const struct exchange *x);
 void simulator_done(void *world, struct exchange *x, bool delivered);
-void simulator_turn(void *world, nsec now);
+nsec simulator_turn(void *world, nsec now);
+
+/* The body of x is a batch's results: cut, if a fault wants it; delivered when it has left. */
+void simulator_download(struct simulator *sim, struct exchange *x, struct batch *batch);
 
 void simulator_finish(struct simulator *sim);
 

@@ -96,7 +96,8 @@ class Wire(Shared):
                                .json["choices"][0]["message"]["content"])
             self.assertRegex(value["code"], r"^[A-Z]{2}-\d{4}(x|yz)?$")
             self.assertRegex(value["when"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-            self.assertTrue(2 <= len(value["list"]) <= 4 and all(5 <= i <= 7 for i in value["list"]))
+            self.assertTrue(2 <= len(value["list"]) <= 4)
+            self.assertTrue(all(5 <= i <= 7 for i in value["list"]))
             self.assertIn(value["count"], [15, 20])
             self.assertEqual(value["kind"], "fixed")
             self.assertTrue(30 <= len(value["name"]) <= 31)
@@ -192,7 +193,8 @@ class Wire(Shared):
 
     def test_a_chunked_request_is_read(self):
         received, _ = self.sim.raw(b"POST /control HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                                   b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
+                                   b"Transfer-Encoding: chunked\r\n\r\n"
+                                   b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
         self.assertTrue(received.startswith(b"HTTP/1.1 200 OK"))
 
     def test_two_requests_in_one_packet_are_answered_in_order(self):
@@ -367,7 +369,8 @@ class Directives(unittest.TestCase):
         self.assertEqual(choice["finish_reason"], "length")
         choice = self.sim.chat("[[sim:content_filter]]").json["choices"][0]
         self.assertEqual(choice["finish_reason"], "content_filter")
-        self.assertEqual(self.sim.chat("[[sim:empty]]").json["choices"][0]["message"]["content"], "")
+        choice = self.sim.chat("[[sim:empty]]").json["choices"][0]
+        self.assertEqual(choice["message"]["content"], "")
         answer = self.sim.message("[[sim:refusal]]").json
         self.assertEqual((answer["stop_reason"], answer["content"]), ("refusal", []))
 
@@ -595,7 +598,8 @@ class Limits(unittest.TestCase):
 class Chance(unittest.TestCase):
     def test_faults_strike_at_their_rate_and_repeat_with_the_seed(self):
         def run(seed):
-            with Simulator("--seed", str(seed), "--fault", "500@gpt-4o-mini=0.3,429@gpt-4o=1") as sim:
+            faults = "500@gpt-4o-mini=0.3,429@gpt-4o=1"
+            with Simulator("--seed", str(seed), "--fault", faults) as sim:
                 statuses = [sim.chat(f"job {i % 100}").status for i in range(300)]
                 self.assertEqual(sim.chat("x", model="gpt-4o").status, 429)
                 self.assertEqual(sim.control()["faults"]["500"], statuses.count(500))

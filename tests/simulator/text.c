@@ -37,6 +37,14 @@ void text_quote(struct buffer *out, const char *text)
 	text_quote_bytes(out, text, strlen(text));
 }
 
+void text_nullable(struct buffer *out, const char *text)
+{
+	if (text)
+		text_quote(out, text);
+	else
+		buffer_text(out, "null");
+}
+
 void text_integer(struct buffer *out, int64_t value)
 {
 	char digits[24];

@@ -131,6 +131,8 @@ void wishes_read(struct wishes *wishes, const char *text, size_t len, const char
 		d = directive_parse(start + 6, stop);
 		text = stop + 2;
 		fault_parse(d.name, d.name_len, &fault);
+		if (fault_stage(fault) == STAGE_BATCH)
+			continue;
 		/* Of several faults only the first that still holds counts this attempt. */
 		if (fault != FAULT_NONE && fault != FAULT_LOW_CONFIDENCE &&
 		    wishes->fault != FAULT_NONE)
@@ -140,4 +142,29 @@ void wishes_read(struct wishes *wishes, const char *text, size_t len, const char
 		if (applies(&d, model, key, attempts))
 			grant(wishes, &d, fault);
 	}
+}
+
+bool wishes_batch(const char *bytes, size_t len, enum fault fault, struct map *attempts)
+{
+	const char *end = bytes + len;
+	const char *start;
+
+	while ((start = memmem(bytes, (size_t)(end - bytes), "[[sim:batch_", 12)) != NULL) {
+		const char *stop = memmem(start, (size_t)(end - start), "]]", 2);
+		const char *quote;
+		struct directive d;
+
+		if (!stop)
+			return false;
+		bytes = stop + 2;
+		d = directive_parse(start + 6, stop);
+		if (!named(&d, fault_name(fault)))
+			continue;
+		quote = memchr(stop, '"', (size_t)(end - stop));
+		if (d.attempts == 0 ||
+		    ++*map_slot(attempts, hash_bytes(start, (size_t)((quote ? quote : end) - start),
+						     (uint64_t)fault)) <= d.attempts)
+			return true;
+	}
+	return false;
 }

@@ -39,4 +39,10 @@ void wishes_finish(struct wishes *wishes);
 void wishes_read(struct wishes *wishes, const char *text, size_t len, const char *model,
 		 struct map *attempts);
 
+/*
+ * Is a fault of a batch asked for in its raw bytes? [[sim:batch_expire*1]] holds for the
+ * first batch only; attempts are counted by the text from there to the message's end.
+ */
+bool wishes_batch(const char *bytes, size_t len, enum fault fault, struct map *attempts);
+
 #endif

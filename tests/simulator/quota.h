@@ -8,8 +8,8 @@
  *	if (quota_refuses(quota, &demand, now, &failure)) ...
  *	quota_headers(quota, now, wall, &reply->head);
  */
-#ifndef SIMULATOR_LIMITS_H
-#define SIMULATOR_LIMITS_H
+#ifndef SIMULATOR_QUOTA_H
+#define SIMULATOR_QUOTA_H
 
 #include "buffer.h"
 #include "clock.h"

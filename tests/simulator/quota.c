@@ -1,4 +1,4 @@
-#include "limits.h"
+#include "quota.h"
 
 #include <inttypes.h>
 #include <math.h>
