@@ -28,7 +28,8 @@ struct command {
 };
 
 #define COMMANDS(X)      \
-	X(worker)        \
+	X(worker)       \
+	X(router)       \
 	X(migrate)       \
 	X(submit)        \
 	X(wait)          \
@@ -41,7 +42,8 @@ struct command {
 	X(dead_replay)   \
 	X(costs)         \
 	X(audit)         \
-	X(status)        \
+	X(route)        \
+	X(status)       \
 	X(doctor)        \
 	X(topics_create) \
 	X(topics_list)   \
