@@ -313,6 +313,7 @@ static bool load_payload(struct worker *w, struct work *work, const struct claim
 	job_destroy(work->job);
 	work->job = full;
 	work->weight = claimed->body_len;
+	intake_contract(w, work, claimed->body, claimed->body_len);
 	free(work->headers);
 	work->headers = xstrdup(claimed->headers);
 	return true;
@@ -473,6 +474,7 @@ static void read_pull(struct worker *w, const struct pg_rows *rows, nsec now)
 		}
 		work = work_create(&w->works, job, NULL, 0, xstrdup(claimed.headers));
 		work->weight = claimed.body_len;
+		intake_contract(w, work, claimed.body, claimed.body_len);
 		work->claimed_at = now;
 		work->tier = &w->config->tiers[0];
 		claims_adopt(w, work, &claimed, now);

@@ -8,6 +8,7 @@
 
 #include "ensure.h"
 #include "failpoint.h"
+#include "json_span.h"
 #include "log.h"
 #include "metrics.h"
 #include "quote.h"
@@ -118,20 +119,54 @@ static void doom(struct work *work, const char *reason, const char *detail)
 	utf8_copy(work->doomed_detail, sizeof(work->doomed_detail), detail);
 }
 
+/* The schema's bytes as the envelope spells them, found without writing them again. */
+static struct json_span own_schema(const char *bytes, size_t len)
+{
+	struct json_span whole = {bytes, len}, output, schema = {0};
+
+	if (json_span_member(whole, "output", &output) && json_span_member(output, "schema", &schema))
+		return schema;
+	return (struct json_span){0};
+}
+
+void intake_contract(struct worker *w, struct work *work, const char *bytes, size_t len)
+{
+	const struct task *task = config_task(w->config, work->job->task);
+	const json_t *document = work->job->output_given ? work->job->output_schema : task->output_schema;
+	struct json_span text = {0};
+	AUTO(xfree) char *written = NULL;
+	struct error err;
+
+	if (!document)
+		return;
+	if (work->job->output_given)
+		text = own_schema(bytes, len);
+	else
+		text = (struct json_span){w->task_schemas[task - w->config->tasks],
+					  strlen(w->task_schemas[task - w->config->tasks])};
+	if (!text.bytes) {
+		written = json_write(document); /* a member spelled with escapes */
+		text = (struct json_span){written, strlen(written)};
+	}
+	work->contract = contracts_get(w->contracts, text.bytes, text.len, (json_t *)document, &err);
+	if (!work->contract)
+		doom(work, "invalid_schema", err.text);
+}
+
 /* What can be said of a job before it is claimed; it is claimed all the same, so that its end is an outcome. */
 static void examine(struct worker *w, struct work *work)
 {
 	const struct job *job = work->job;
 	const struct worker_settings *settings = &w->config->worker;
 	nsec wall = clock_wall();
-	struct error err;
 
 	if (job->thin)
 		return;
+	intake_contract(w, work, work->bytes, work->len);
+	if (work->doomed)
+		return;
 	if (*job->reply_topic && !config_allows_reply(w->config, job->reply_topic))
 		doom(work, "reply_topic", "reply_topic begins with none of kafka.reply_prefixes");
-	else if (job->output_schema && !schema_cache_get(w->schemas, job->output_schema, &err))
-		doom(work, "invalid_schema", err.text);
 	else if (job->hop > settings->max_hops)
 		doom(work, "max_hops", "the job moved between topics too often");
 	else if (job->not_before > wall) {
@@ -247,7 +282,8 @@ static size_t read_lane(struct worker *w, enum lane lane, size_t most, nsec now)
 	for (size_t i = 0; i < w->topic_count && count < most; i++) {
 		size_t topic = (i + offset) % w->topic_count;
 
-		if (w->topics[topic].lane != lane || !targets_open(w->targets, w->topics[topic].tier, now))
+		if (w->topics[topic].lane != lane || !kafka_consumer_ready(w->consumer, topic) ||
+		    !targets_open(w->targets, w->topics[topic].tier, now))
 			continue;
 		count += read_topic(w, topic, most - count, now);
 	}

@@ -48,12 +48,11 @@ static double confidence_in(const json_t *value, const char *pointer)
 	return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-static void check_json(struct worker *w, const struct task *task, const json_t *document,
-		       const struct reply *reply, struct check *check)
+static void check_json(const struct schema *schema, const struct task *task, const struct reply *reply,
+		       struct check *check)
 {
 	struct schema_errors errors;
 	struct error err;
-	const struct schema *schema = schema_cache_get(w->schemas, document, &err);
 	json_auto_t *value = NULL;
 
 	check->is_json = true;
@@ -63,14 +62,12 @@ static void check_json(struct worker *w, const struct task *task, const json_t *
 		snprintf(check->finding.signature, sizeof(check->finding.signature), "not_json");
 		return;
 	}
-	if (!schema || !schema_check(schema, value, &errors)) {
-		char note[SCHEMA_NOTE] = "the schema itself is not valid";
+	if (!schema_check(schema, value, &errors)) {
+		char note[SCHEMA_NOTE];
 
-		if (schema) {
-			schema_errors_note(&errors, note);
-			schema_errors_signature(&errors, check->finding.signature);
-		}
-		snprintf(check->note, sizeof(check->note), "The answer does not fit the schema: %s", note);
+		schema_errors_signature(&errors, check->finding.signature);
+		snprintf(check->note, sizeof(check->note), "The answer does not fit the schema: %s",
+			 schema_errors_note(&errors, note));
 		return;
 	}
 	check->finding.valid = true;
@@ -78,11 +75,9 @@ static void check_json(struct worker *w, const struct task *task, const json_t *
 		check->finding.confidence = confidence_in(value, task->confidence_field);
 }
 
-static void check_reply(struct worker *w, const struct work *work, const struct task *task,
-			const struct reply *reply, struct check *check)
+static void check_reply(const struct work *work, const struct task *task, const struct reply *reply,
+			struct check *check)
 {
-	const json_t *schema = work_output_schema(work, task);
-
 	*check = (struct check){.finding = {.kind = reply->kind, .confidence = reply->confidence,
 					    .never_retry = reply->never_retry},
 				.answer = reply->text, .len = reply->len};
@@ -93,8 +88,8 @@ static void check_reply(struct worker *w, const struct work *work, const struct 
 	} else if (reply->kind == REPLY_GARBLED) {
 		snprintf(check->finding.signature, sizeof(check->finding.signature), "garbled");
 	} else if (reply->kind == REPLY_ANSWER) {
-		if (schema && !reply->tool_calls)
-			check_json(w, task, schema, reply, check);
+		if (work->contract && !reply->tool_calls)
+			check_json(work->contract->schema, task, reply, check);
 		else
 			check->finding.valid = reply->len > 0 || reply->tool_calls;
 		if (!check->finding.valid && !check->note[0]) {
@@ -479,7 +474,7 @@ void judge_reply(struct worker *w, struct work *work, struct reply *reply, struc
 	struct check check;
 
 	close_attempt(w, work, reply, s);
-	check_reply(w, work, task, reply, &check);
+	check_reply(work, task, reply, &check);
 	if (reply->kind != REPLY_THROTTLED)
 		work->memo.attempts++;
 	memo_spend(&work->memo, is_unknown(reply) ? work->intent.bound : s->cost, &reply->usage);

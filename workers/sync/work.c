@@ -63,6 +63,7 @@ void work_destroy(struct works *works, struct work *work)
 	list_remove(&works->lists[work->state], work);
 	unhold(works, work);
 	memo_finish(&work->memo);
+	contract_release(work->contract);
 	job_destroy(work->job);
 	free(work->bytes);
 	free(work->headers);
@@ -107,11 +108,6 @@ struct work *work_find(const struct works *works, const struct uuid *job_id)
 	while (work && !uuid_equal(&work->job->id, job_id))
 		work = work->bucket_next;
 	return work;
-}
-
-const json_t *work_output_schema(const struct work *work, const struct task *task)
-{
-	return work->job->output_given ? work->job->output_schema : task->output_schema;
 }
 
 size_t works_in(const struct works *works, enum work_state state)

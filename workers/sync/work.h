@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "contract.h"
 #include "http.h"
 #include "job.h"
 #include "memo.h"
@@ -47,6 +48,7 @@ struct work {
 	size_t len;
 	size_t weight;      /* bytes of the envelope: the upper bound of its tokens */
 	char *headers;      /* that come back on every event, as JSON; owned */
+	struct contract *contract; /* what the answer must fit; NULL: any text. Released with it */
 	const struct tier *tier;
 	enum lane lane;
 	int32_t epoch;
@@ -116,9 +118,6 @@ void work_move(struct works *works, struct work *work, enum work_state to);
 /* It is ours now: found by its id from here on. */
 void work_hold(struct works *works, struct work *work);
 struct work *work_find(const struct works *works, const struct uuid *job_id);
-
-/* What the answer must fit: the job's schema, or its task's if it said nothing. NULL: any text. */
-const json_t *work_output_schema(const struct work *work, const struct task *task);
 
 size_t works_in(const struct works *works, enum work_state state);
 const char *work_state_name(enum work_state state);

@@ -223,7 +223,11 @@ struct worker *worker_create(const struct config *config, struct error *err)
 	w->started = w->progress_at = clock_now();
 	random_from_kernel(&w->random);
 	w->reader = job_reader_create(config->kafka.max_message_bytes);
-	w->schemas = schema_cache_create(MAX_SCHEMAS);
+	w->contracts = contracts_create(MAX_SCHEMAS);
+	w->task_schemas = xcalloc(config->task_count, sizeof(char *));
+	for (size_t i = 0; i < config->task_count; i++)
+		if (config->tasks[i].output_schema)
+			w->task_schemas[i] = json_write(config->tasks[i].output_schema);
 	w->targets = targets_create(config);
 	w->to_intend = xcalloc(config->worker.group_size, sizeof(struct work *));
 	name_topics(w);
@@ -303,7 +307,10 @@ void worker_destroy(struct worker *w)
 	kafka_producer_destroy(w->producer);
 	http_destroy(w->http);
 	targets_destroy(w->targets);
-	schema_cache_destroy(w->schemas);
+	contracts_destroy(w->contracts);
+	for (size_t i = 0; w->task_schemas && i < w->config->task_count; i++)
+		free(w->task_schemas[i]);
+	free(w->task_schemas);
 	job_reader_destroy(w->reader);
 	price_book_finish(&w->prices);
 	for (size_t i = 0; i < w->topic_count; i++)

@@ -22,7 +22,6 @@
 #include "pg.h"
 #include "pricing.h"
 #include "random.h"
-#include "schema_cache.h"
 #include "store_settle.h"
 #include "targets.h"
 #include "work.h"
@@ -109,7 +108,8 @@ struct worker {
 	struct uuid id;
 	struct random random;
 	struct job_reader *reader;
-	struct schema_cache *schemas;
+	struct contracts *contracts;
+	char **task_schemas; /* the text of each task's schema, beside config->tasks; NULL: none */
 	struct targets *targets;
 	struct price_book prices;
 	struct http *http;
@@ -200,6 +200,8 @@ void worker_fail(struct worker *w, const struct error *err);
 
 /* --- intake.c --- */
 void intake_read(struct worker *w, nsec now);
+/* Find what the answer must fit; a job whose schema is none is doomed. `bytes` are its envelope. */
+void intake_contract(struct worker *w, struct work *work, const char *bytes, size_t len);
 size_t intake_room(const struct worker *w);
 
 /* --- claims.c --- */
