@@ -27,6 +27,7 @@ bool buffer_append(struct buffer *b, const void *bytes, size_t len)
 {
 	if (!make_room(b, len))
 		return false;
+	ENSURE(b->data);
 	if (len > 0)
 		memcpy(b->data + b->len, bytes, len);
 	b->len += len;

@@ -11,7 +11,7 @@ const char *money_format(char text[MONEY_TEXT], pico amount)
 	char *end;
 
 	if (amount == PICO_UNPRICED) {
-		strcpy(text, "unpriced");
+		snprintf(text, MONEY_TEXT, "unpriced");
 		return text;
 	}
 	snprintf(text, MONEY_TEXT, "%s$%" PRIu64 ".%012" PRIu64, amount < 0 ? "-" : "",

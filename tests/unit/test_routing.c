@@ -157,8 +157,8 @@ START_TEST(a_schema_of_any_shape_or_depth_is_measured)
 		decided();
 	}
 	for (int i = 0; i < 1500; i++)
-		strcpy(deep + 9 * i, "{\"items\":");
-	strcat(deep, "1");
+		memcpy(deep + 9 * i, "{\"items\":", 9);
+	deep[9 * 1500] = '1';
 	for (int i = 0; i < 1500; i++)
 		deep[9 * 1500 + 1 + i] = '}';
 	job.output_schema = read_json(deep);
