@@ -340,6 +340,8 @@ static void decide(struct call *call)
 	count(call, STAT_REQUESTS);
 	if (!has_room(call, &failure)) {
 		count(call, STAT_LIMITED);
+		if (sim->limits.hide_waits)
+			failure.wait = -1;
 		refuse(call, &failure);
 		return;
 	}

@@ -88,6 +88,7 @@ static bool obey(struct simulator *sim, const json_t *order, struct error *err, 
 	if (!set_faults(sim, order, err, now))
 		return false;
 	sim->limits.hide_headers = json_bool_or(order, "hide_headers", sim->limits.hide_headers);
+	sim->limits.hide_waits = json_bool_or(order, "hide_waits", sim->limits.hide_waits);
 	sim->retry_after = json_number_or(order, "retry_after", sim->retry_after);
 	sim->batch_run = json_number_or(order, "batch_run", sim->batch_run);
 	sim->batch_tokens = json_integer_or(order, "batch_tokens", sim->batch_tokens);

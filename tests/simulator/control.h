@@ -3,7 +3,7 @@
  * seen so far. On the same port, without a key.
  *
  *	GET /control                    counters
- *	POST /control {"limit":"rpm=1500,model=gpt-4o-mini","hide_headers":true,
+ *	POST /control {"limit":"rpm=1500,model=gpt-4o-mini","hide_headers":true,"hide_waits":true,
  *	               "fault":"500=0.6","schedule":"0 30 429 0.5\n","pause":true,
  *	               "latency":"fixed:50","retry_after":2,"batch_speed":1440,
  *	               "batch_run":600,"batch_tokens":90000,"forget":true}

@@ -69,18 +69,44 @@ static bool read_escape(struct reader *r)
 	return true;
 }
 
+/* Length of the well-formed UTF-8 sequence that starts with a byte from 0x80 up; 0: it is none. */
+static size_t sequence(const unsigned char *p, size_t left)
+{
+	size_t len = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	if (len == 0 || len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static bool read_character(struct reader *r)
+{
+	unsigned char c = (unsigned char)r->text[r->at];
+	size_t len = 1;
+
+	if (c < 0x20)
+		return fail(r, "control character in a string");
+	if (c >= 0x80)
+		len = sequence((const unsigned char *)r->text + r->at, r->len - r->at);
+	if (len == 0)
+		return fail(r, "bytes that are no UTF-8");
+	r->at += len;
+	return c == '\\' ? read_escape(r) : true;
+}
+
 static bool read_string(struct reader *r)
 {
 	node_id at = add(r, NODE_STRING, ++r->at);
 
-	while (r->at < r->len && r->text[r->at] != '"') {
-		unsigned char c = (unsigned char)r->text[r->at++];
-
-		if (c < 0x20)
-			return fail(r, "control character in a string");
-		if (c == '\\' && !read_escape(r))
+	while (r->at < r->len && r->text[r->at] != '"')
+		if (!read_character(r))
 			return false;
-	}
 	if (r->at >= r->len)
 		return fail(r, "string without end");
 	close_node(r, at, r->at++);

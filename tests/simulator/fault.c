@@ -163,7 +163,8 @@ enum fault fault_plan_draw_in(const struct fault_plan *plan, nsec elapsed, const
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct fault_rule *rule = &plan->rules[i];
 
-		if (strcmp(rule->scope, scope) != 0 || !in_force(rule, elapsed))
+		if (fault_stage(rule->fault) == STAGE_BATCH || strcmp(rule->scope, scope) != 0 ||
+		    !in_force(rule, elapsed))
 			continue;
 		if (chance < rule->rate)
 			return rule->fault;

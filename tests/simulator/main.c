@@ -38,6 +38,7 @@ static const char usage[] =
 	"                      [,provider=]; per key and model; later ones win; default: no "
 	"limits\n"
 	"  --hide-headers      never tell about limits\n"
+	"  --hide-waits        nor, in a 429 of the limits, when to come back\n"
 	"  --retry-after S     what the fault 429 says; default 1\n"
 	"  --fault SPEC        NAME[@SCOPE]=RATE,… SCOPE is a provider, model or key; or\n"
 	"                      batch (all about files and batches), line (lines of batches)\n"
@@ -70,6 +71,7 @@ enum option_code {
 	OPTION_BAD_KEY,
 	OPTION_LIMIT,
 	OPTION_HIDE_HEADERS,
+	OPTION_HIDE_WAITS,
 	OPTION_RETRY_AFTER,
 	OPTION_FAULT,
 	OPTION_SCHEDULE,
@@ -96,6 +98,7 @@ static const struct option options[] = {
 	{"bad-key", required_argument, NULL, OPTION_BAD_KEY},
 	{"limit", required_argument, NULL, OPTION_LIMIT},
 	{"hide-headers", no_argument, NULL, OPTION_HIDE_HEADERS},
+	{"hide-waits", no_argument, NULL, OPTION_HIDE_WAITS},
 	{"retry-after", required_argument, NULL, OPTION_RETRY_AFTER},
 	{"fault", required_argument, NULL, OPTION_FAULT},
 	{"schedule", required_argument, NULL, OPTION_SCHEDULE},
@@ -195,6 +198,9 @@ static bool take_option(struct simulator *sim, struct startup *startup, int opti
 	case OPTION_HIDE_HEADERS:
 		sim->limits.hide_headers = true;
 		return true;
+	case OPTION_HIDE_WAITS:
+		sim->limits.hide_waits = true;
+		return true;
 	case OPTION_RETRY_AFTER:
 		return read_number(optarg, 0, 86400, &sim->retry_after, err);
 	case OPTION_FAULT:
@@ -268,6 +274,8 @@ static struct simulator simulator = {
 	.batch_run = 600,
 	.batch_validate = 10,
 	.batch_hide = 300,
+	.seen = {.max = (size_t)1 << 23},
+	.clients = {.max = (size_t)1 << 23},
 	.files = &files,
 	.batches = &batches,
 };

@@ -58,7 +58,8 @@ struct limits {
 	size_t rule_count;
 	struct quota *quotas[LIMITS_MAX_QUOTAS];
 	size_t quota_count;
-	bool hide_headers; /* never tell */
+	bool hide_headers; /* never tell what is left */
+	bool hide_waits;   /* nor, in a 429, when to come back */
 };
 
 /* "rpm=3000,tpm=200000,itpm=,otpm=[,model=][,key=][,provider=]"; 0 lifts a limit. */
