@@ -71,8 +71,8 @@ bool batch_fault_strikes(struct simulator *sim, enum fault fault, const char *by
 			 nsec now)
 {
 	static const char *const scopes[] = {"batch"};
-	struct dice dice = dice_seeded(
-		hash_mix(hash_bytes(bytes, len, sim->seed), (uint64_t)fault));
+	uint64_t hash = hash_mix(hash_bytes(bytes, len, sim->seed), (uint64_t)fault);
+	struct dice dice = dice_seeded(hash_mix(hash, (*map_slot(&sim->seen, hash))++));
 
 	if (!wishes_batch(bytes, len, fault, &sim->attempts) &&
 	    !fault_plan_strikes(&sim->plan, fault, now - sim->plan_start, scopes, 1, &dice))

@@ -37,10 +37,10 @@ static bool set_limits(struct simulator *sim, const json_t *value, struct error 
 
 	if (json_is_string(value))
 		return limits_add(&sim->limits, json_string_value(value), err);
-	json_array_foreach((json_t *)(uintptr_t)value, i,
-			   rule) if (!json_is_string(rule) ||
-				     !limits_add(&sim->limits, json_string_value(rule),
-						 err)) return error_wrap(err, "limit %zu", i);
+	json_array_foreach ((json_t *)(uintptr_t)value, i, rule)
+		if (!json_is_string(rule) ||
+		    !limits_add(&sim->limits, json_string_value(rule), err))
+			return error_wrap(err, "limit %zu", i);
 	return true;
 }
 

@@ -325,6 +325,16 @@ class OpenAIFaults(Batches):
         self.sim.control()
         self.assertEqual(len(self.sim.bill()[1]), 20)
 
+    def test_the_same_file_again_meets_other_chances(self):
+        self.sim.control(fault="batch_lost_upload@batch=0.5")
+        lost = 0
+        for _ in range(30):
+            try:
+                self.upload([line("a")])
+            except ConnectionError:
+                lost += 1
+        self.assertTrue(5 <= lost <= 25, lost)
+
     def test_rates_reach_batches_and_lines(self):
         self.sim.control(fault="500@batch=1")
         self.assertEqual(self.upload([line("a")]).status, 500)
