@@ -28,8 +28,8 @@ struct command {
 };
 
 #define COMMANDS(X)      \
-	X(worker)       \
-	X(router)       \
+	X(worker)        \
+	X(router)        \
 	X(migrate)       \
 	X(submit)        \
 	X(wait)          \
@@ -42,8 +42,8 @@ struct command {
 	X(dead_replay)   \
 	X(costs)         \
 	X(audit)         \
-	X(route)        \
-	X(status)       \
+	X(status)        \
+	X(route)         \
 	X(doctor)        \
 	X(topics_create) \
 	X(topics_list)   \
