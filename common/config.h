@@ -95,6 +95,8 @@ struct postgres_settings {
 	const char *url; /* libpq connection string */
 	nsec statement_timeout;
 	nsec lock_timeout;
+	int keep_days;           /* payloads, results and attempts of finished jobs */
+	int keep_tombstone_days; /* and their ids after that */
 };
 
 struct worker_settings {

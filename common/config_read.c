@@ -54,6 +54,8 @@ static void fill_postgres(struct postgres_settings *postgres, const json_t *from
 {
 	postgres->url = text(from, "url");
 	postgres->statement_timeout = duration(from, "statement_timeout");
+	postgres->keep_days = (int)json_integer_or(from, "keep_days", 0);
+	postgres->keep_tombstone_days = (int)json_integer_or(from, "keep_tombstone_days", 0);
 	postgres->lock_timeout = duration(from, "lock_timeout");
 }
 

@@ -608,3 +608,13 @@ void kafka_consumer_destroy(struct kafka_consumer *c)
 	close(c->bell);
 	free(c);
 }
+
+char *kafka_consumer_cluster(const struct kafka_consumer *consumer, nsec longest)
+{
+	char *id = rd_kafka_clusterid(consumer->handle, (int)(longest / NSEC_PER_MSEC));
+	char *copy = id ? xstrdup(id) : NULL;
+
+	if (id)
+		rd_kafka_mem_free(consumer->handle, id);
+	return copy;
+}

@@ -76,6 +76,12 @@ struct kafka_consumer *kafka_consumer_create(const struct kafka_consumer_setting
 void kafka_consumer_destroy(struct kafka_consumer *consumer);
 AUTO_DEFINE(struct kafka_consumer, kafka_consumer_destroy)
 
+/*
+ * The id the cluster calls itself by, the same whatever brokers were named; the
+ * caller's. NULL: it did not answer within `longest`.
+ */
+char *kafka_consumer_cluster(const struct kafka_consumer *consumer, nsec longest);
+
 /* Readable when something may have come. Only tick silences it. */
 int kafka_consumer_fd(const struct kafka_consumer *consumer);
 

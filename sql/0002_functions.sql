@@ -44,9 +44,12 @@ BEGIN
 		RETURN 0;
 	END IF;
 	FOR d IN
-		SELECT to_date(right(c.relname, 8), 'YYYYMMDD') FROM pg_inherits i
-		JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent = 'payloads'::regclass AND to_date(right(c.relname, 8), 'YYYYMMDD') < today() - keep
+		WITH days AS MATERIALIZED (
+			SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+			WHERE i.inhparent = 'payloads'::regclass
+		)
+		SELECT to_date(right(relname, 8), 'YYYYMMDD') FROM days
+		WHERE to_date(right(relname, 8), 'YYYYMMDD') < today() - keep
 	LOOP
 		CONTINUE WHEN EXISTS (SELECT FROM jobs WHERE day = d AND state NOT IN ('DONE', 'DEAD', 'CANCELLED'))
 			OR EXISTS (SELECT FROM attempts WHERE day = d AND state IN ('sent', 'unknown'))

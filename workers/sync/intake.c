@@ -15,6 +15,8 @@
 #include "utf8.h"
 #include "worker.h"
 
+#define REAL_TIMESTAMP 1000000000000 /* milliseconds: 2001 */
+
 size_t intake_room(const struct worker *w)
 {
 	const struct works *works = &w->works;
@@ -189,7 +191,7 @@ static void take_job(struct worker *w, struct claim_group *group, const struct k
 	work->partition = message->partition;
 	work->offset = message->offset;
 	work->claimed_at = now;
-	work->queued = message->timestamp_ms > 1000000 && wall > sent ? wall - sent : 0;
+	work->queued = message->timestamp_ms > REAL_TIMESTAMP && wall > sent ? wall - sent : 0;
 	examine(w, work);
 	if (!job->thin && !work->doomed && !work->park_reason)
 		starts_prepare(w, work, now);
@@ -220,7 +222,7 @@ static void note_offset(struct claim_group *group, const struct kafka_message *m
 static struct job *read_message(struct worker *w, const struct kafka_message *message, struct error *err)
 {
 	struct job_source source = {
-		.cluster = w->config->kafka.brokers,
+		.cluster = w->cluster,
 		.topic = w->topics[message->topic].name,
 		.partition = message->partition,
 		.offset = message->offset,
@@ -235,6 +237,16 @@ static struct job *read_message(struct worker *w, const struct kafka_message *me
 	return job_read(w->reader, message->value, message->len, &source, err);
 }
 
+/* After its tombstone is gone an old topic's message would look like a new job. */
+static bool is_too_old(const struct worker *w, const struct kafka_message *message)
+{
+	nsec longest = w->config->worker.max_job_age, wall = clock_wall();
+	nsec sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC;
+
+	/* Embedded brokers may give no real time. */
+	return longest > 0 && message->timestamp_ms > REAL_TIMESTAMP && wall > sent && wall - sent > longest;
+}
+
 static void take(struct worker *w, const struct kafka_message *message, nsec now)
 {
 	struct claim_group *group = claims_group(w, now);
@@ -245,6 +257,12 @@ static void take(struct worker *w, const struct kafka_message *message, nsec now
 	note_offset(group, message);
 	if (!job) {
 		reject(w, group, message, NULL, "unparseable", err.text);
+		return;
+	}
+	if (is_too_old(w, message)) {
+		reject(w, group, message, job, "too_old",
+		       "the message is older than worker.max_job_age: its job may have been finished and forgotten");
+		job_destroy(job);
 		return;
 	}
 	if (is_repeated(w, group, message, job)) {

@@ -19,6 +19,7 @@
 #define SWEEP_EVERY (3 * NSEC_PER_SEC)
 #define COMPARE_EVERY (60 * NSEC_PER_SEC)
 #define PRICES_EVERY (60 * NSEC_PER_SEC)
+#define RETIRE_EVERY (3600 * NSEC_PER_SEC)
 #define MOST_ORPHANS 2000
 #define MOST_DELTAS 20000
 
@@ -80,6 +81,17 @@ static void send_compare(struct worker *w, nsec now)
 	ask(w, REQUEST_MINE, PG_SWEEP, "mine", with_id(w));
 }
 
+/* Whole days go when they are past retention; an advisory lock lets one worker do it. */
+static void send_retire(struct worker *w, nsec now)
+{
+	struct pg_args *args = pg_args_create();
+
+	pg_int(args, w->config->postgres.keep_days);
+	pg_int(args, w->config->postgres.keep_tombstone_days);
+	w->retire_at = now + RETIRE_EVERY / 2 + random_below(&w->random, RETIRE_EVERY);
+	ask(w, REQUEST_RETIRE, PG_SWEEP, "retire", args);
+}
+
 void keeper_run(struct worker *w, nsec now)
 {
 	bool claim_ready = pg_ready(w->pgs[PG_CLAIM]);
@@ -94,6 +106,8 @@ void keeper_run(struct worker *w, nsec now)
 			ask(w, REQUEST_PRICES, PG_SWEEP, "prices", NULL);
 			ask(w, REQUEST_PARTITIONS, PG_SWEEP, "partitions", NULL);
 		}
+		if (now >= w->retire_at)
+			send_retire(w, now);
 		if (now >= w->sweep_at && !w->sweep_open)
 			send_sweep(w, now);
 		if (!w->comparing && claim_ready && w->registered && !w->pull_open &&

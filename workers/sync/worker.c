@@ -16,6 +16,7 @@
 #define STALLED_AFTER (60 * NSEC_PER_SEC)
 #define LAST_WORDS (10 * NSEC_PER_SEC) /* after the grace period: to settle, publish and end the row */
 #define MAX_SCHEMAS 512
+#define CLUSTER_WAIT (30 * NSEC_PER_SEC)
 
 /* --- requests --- */
 
@@ -190,7 +191,10 @@ static bool open_kafka(struct worker *w, struct error *err)
 	for (size_t i = 0; i < w->topic_count; i++)
 		names[i] = w->topics[i].name;
 	w->consumer = kafka_consumer_create(&reading, err);
-	w->producer = w->consumer ? kafka_producer_create(&writing, err) : NULL;
+	w->cluster = w->consumer ? kafka_consumer_cluster(w->consumer, CLUSTER_WAIT) : NULL;
+	if (w->consumer && !w->cluster)
+		error_set(err, ERROR_RETRY, "no broker answers");
+	w->producer = w->cluster ? kafka_producer_create(&writing, err) : NULL;
 	return w->producer || error_wrap(err, "kafka %s", settings->brokers);
 }
 
@@ -319,6 +323,7 @@ void worker_destroy(struct worker *w)
 		free(w->spooled[i]);
 	free(w->spooled);
 	free(w->topics);
+	free(w->cluster);
 	free(w->results_topic);
 	free(w->dead_topic);
 	free(w->unsettled);

@@ -83,6 +83,7 @@ enum request_kind {
 	REQUEST_HAND_BACK,
 	REQUEST_PRICES,
 	REQUEST_PARTITIONS,
+	REQUEST_RETIRE,
 	REQUEST_REPLAY,
 	REQUEST_END,
 };
@@ -120,6 +121,7 @@ struct worker {
 
 	struct tier_topic *topics;
 	size_t topic_count;
+	char *cluster; /* Kafka's own id: part of the id of a job that brings none */
 	char *results_topic;
 	char *dead_topic;
 
@@ -163,6 +165,7 @@ struct worker {
 	unsigned compared_generation;
 	bool comparing;
 	nsec prices_at;
+	nsec retire_at;
 	bool registered;
 	int alive; /* workers, as of the last beat */
 	int suspects_due;
