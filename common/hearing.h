@@ -1,0 +1,94 @@
+/*
+ * What an answer means for its job, for every lane alike: the answer is
+ * checked, the cascade is asked, and what follows is written down as a
+ * settlement. Only how a job that stays in its tier goes on is the lane's own
+ * affair: it is told what to do next, and does it.
+ *
+ *	struct hearing hearing = {.job = job, .memo = &memo, .candidate = candidate, …};
+ *	struct sequel sequel;
+ *
+ *	hearing_judge(&court, &hearing, &reply, settlement, &sequel);
+ *	if (sequel.keeps)
+ *		...             -- the same tier again, after sequel.wait: decide s->state
+ *	hearing_tell(&court, &hearing, settlement);
+ */
+#ifndef SLUICE_HEARING_H
+#define SLUICE_HEARING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cascade.h"
+#include "clock.h"
+#include "config.h"
+#include "contract.h"
+#include "memo.h"
+#include "pricing.h"
+#include "provider.h"
+#include "store_claim.h"
+#include "store_settle.h"
+
+#define HEARING_NOTE 700
+
+/* What is the same for all jobs of a worker. Borrowed. */
+struct court {
+	const struct config *config;
+	const struct price_book *prices;
+	enum price_mode mode;
+	const char *results_topic;
+	const char *dead_topic;
+};
+
+/* A job whose answer has come, or that ends without one. Borrowed, but for the memo, which is written. */
+struct hearing {
+	const struct job *job;
+	const char *headers; /* that come back on its events, as JSON; "": none */
+	const struct contract *contract; /* NULL: any text */
+	const struct tier *tier;
+	enum lane lane;
+	int32_t epoch;
+	struct memo *memo;
+	const char *doomed; /* why it can only die; NULL: it may live */
+	nsec queued;        /* from submit to claim; 0: not known */
+	nsec calling;
+	nsec total;
+
+	/* The attempt; not asked where it ends without one. */
+	const struct intent *intent;
+	int32_t attempt_day;
+	const struct candidate *candidate;
+	uint64_t random; /* for the back-off */
+};
+
+/* How it goes on, as far as the settlement does not say. */
+struct sequel {
+	bool keeps;          /* in its tier: the lane decides where and when */
+	const char *reason;  /* why; a constant */
+	nsec wait;           /* before the next call */
+	bool same_candidate; /* asked again */
+	bool quotes;         /* the next prompt quotes the answer, and … */
+	char note[HEARING_NOTE]; /* … what was wrong with it */
+	bool forgets;        /* what was to be quoted before is not any more */
+};
+
+/* Closes the attempt; decides the job too unless the sequel keeps it. */
+void hearing_judge(const struct court *court, const struct hearing *hearing, const struct reply *reply,
+		   struct settlement *s, struct sequel *sequel);
+
+/* A decision without an answer: DEAD, CANCELLED or PARKED; a fallback answer makes DEAD a degraded DONE. */
+void hearing_end(const struct court *court, const struct hearing *hearing, struct settlement *s,
+		 const char *state, const char *reason, const char *detail, nsec wait);
+
+/* The fields of a decision that every one has. */
+void hearing_decide(const struct hearing *hearing, struct settlement *s, const char *state,
+		    const char *reason);
+
+/* To another tier or lane, through Kafka, one hop further. */
+void hearing_move(const struct court *court, const struct hearing *hearing, struct settlement *s,
+		  const struct tier *tier, enum lane lane, const char *reason);
+
+/* A terminal decision becomes what is owed to the outside; others owe nothing. */
+void hearing_tell(const struct court *court, const struct hearing *hearing, struct settlement *s);
+
+#endif
