@@ -43,7 +43,8 @@ static bool is_due(const struct allowance *a, nsec now)
 {
 	double passed = (double)(now - a->chunk_at) / (double)ALLOWANCE_TURN;
 
-	return a->kind == ALLOWANCE_BALANCE || passed >= 1 || (double)a->taken <= (double)a->chunk * passed;
+	return a->kind == ALLOWANCE_BALANCE || passed >= 1 ||
+	       (double)a->taken <= (double)a->chunk * passed;
 }
 
 bool allowance_has(const struct allowance *a, int64_t amount, nsec now)
@@ -80,7 +81,8 @@ nsec allowance_wait(const struct allowance *a, nsec now)
 	if (a->held_until > now)
 		return a->held_until - now;
 	if (a->left > 0 && a->chunk > 0 && !is_due(a, now)) {
-		nsec due = a->chunk_at + (nsec)((double)ALLOWANCE_TURN * (double)a->taken / (double)a->chunk);
+		nsec due = a->chunk_at +
+			   (nsec)((double)ALLOWANCE_TURN * (double)a->taken / (double)a->chunk);
 
 		return due > now + NSEC_PER_MSEC ? due - now : NSEC_PER_MSEC;
 	}
@@ -117,7 +119,8 @@ struct allowance_ask allowance_ask(struct allowance *a, size_t waiting, nsec now
 	call = a->mean > 0 ? a->mean : (double)a->least;
 	if (call < (double)a->least)
 		call = (double)a->least;
-	/* As much as was spent lately, half as much again for a rise, and what those who wait could use. */
+	/* As much as was spent lately, half as much again for a rise, and what those who wait could
+	 * use. */
 	want = 1.5 * a->pace * (double)ALLOWANCE_TURN / (double)NSEC_PER_SEC;
 	if (a->least > 0 && want < (double)waiting * call)
 		want = (double)waiting * call;

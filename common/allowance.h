@@ -25,25 +25,25 @@
 
 #include "clock.h"
 
-#define ALLOWANCE_LEASE (2 * NSEC_PER_SEC)    /* the longest a chunk lasts */
+#define ALLOWANCE_LEASE (2 * NSEC_PER_SEC)   /* the longest a chunk lasts */
 #define ALLOWANCE_TURN (250 * NSEC_PER_MSEC) /* how often it is renewed */
 
 enum allowance_kind { ALLOWANCE_RATE, ALLOWANCE_BALANCE };
 
-#define ALLOWANCE_UNITS(X)                                        \
-	X(REQUESTS, "requests")                                   \
-	X(INPUT_TOKENS, "input_tokens")                           \
-	X(OUTPUT_TOKENS, "output_tokens")                         \
-	X(TOKENS, "tokens") /* as the provider counts them together */ \
-	X(USD, "usd")	    /* pico-dollars */                    \
-	X(CALLS, "calls")   /* at once */                         \
+#define ALLOWANCE_UNITS(X)                                                               \
+	X(REQUESTS, "requests")                                                          \
+	X(INPUT_TOKENS, "input_tokens")                                                  \
+	X(OUTPUT_TOKENS, "output_tokens")                                                \
+	X(TOKENS, "tokens")		      /* as the provider counts them together */ \
+	X(USD, "usd")			      /* pico-dollars */                         \
+	X(CALLS, "calls")		      /* at once */                              \
 	X(ENQUEUED_TOKENS, "enqueued_tokens") /* in batches not ended */
 
 enum allowance_unit {
 #define ALLOWANCE_UNIT(name, text) UNIT_##name,
 	ALLOWANCE_UNITS(ALLOWANCE_UNIT)
 #undef ALLOWANCE_UNIT
-	UNIT_COUNT,
+		UNIT_COUNT,
 };
 
 const char *allowance_unit_name(enum allowance_unit unit);
@@ -51,26 +51,27 @@ bool allowance_unit_parse(const char *name, enum allowance_unit *unit);
 
 struct allowance {
 	enum allowance_kind kind;
-	int64_t left;    /* unspent, here */
-	nsec until;      /* what is left then is nobody's */
-	int64_t chunk;   /* what was there when the last grant came … */
+	int64_t left;  /* unspent, here */
+	nsec until;    /* what is left then is nobody's */
+	int64_t chunk; /* what was there when the last grant came … */
 	nsec chunk_at;
-	int64_t taken;   /* … and how much of it is gone */
-	int64_t spent;   /* since the last ask, for the pace */
-	double pace;     /* units a second, smoothed */
-	double mean;     /* units a call, smoothed */
+	int64_t taken; /* … and how much of it is gone */
+	int64_t spent; /* since the last ask, for the pace */
+	double pace;   /* units a second, smoothed */
+	double mean;   /* units a call, smoothed */
 	nsec asked_at;
-	int64_t least;   /* smallest amount refused since the last grant; 0: none */
+	int64_t least;	 /* smallest amount refused since the last grant; 0: none */
 	nsec held_until; /* nothing starts before */
-	int64_t most;    /* BALANCE: an amount above it cannot be had before the period ends */
+	int64_t most;	 /* BALANCE: an amount above it cannot be had before the period ends */
 };
 
 void allowance_init(struct allowance *a, enum allowance_kind kind);
 
 bool allowance_has(const struct allowance *a, int64_t amount, nsec now);
 void allowance_take(struct allowance *a, int64_t amount, nsec now);
-void allowance_give_back(struct allowance *a, int64_t amount); /* taken, but the call did not start */
-void allowance_refuse(struct allowance *a, int64_t amount);    /* somebody waits for so much */
+void allowance_give_back(struct allowance *a,
+			 int64_t amount);		    /* taken, but the call did not start */
+void allowance_refuse(struct allowance *a, int64_t amount); /* somebody waits for so much */
 
 /* When it is worth looking again. */
 nsec allowance_wait(const struct allowance *a, nsec now);
@@ -97,7 +98,7 @@ void allowance_grant(struct allowance *a, int64_t amount, nsec sent_at, nsec now
  *	int64_t tokens = token_guess(&g, bytes);
  */
 struct token_guess {
-	double ratio;   /* tokens per byte */
+	double ratio;	/* tokens per byte */
 	double scatter; /* mean distance from it */
 	uint32_t seen;
 };
@@ -108,9 +109,9 @@ int64_t token_guess(const struct token_guess *g, int64_t bytes);
 
 /* What one call takes of a provider's rate, before and after. */
 struct call_size {
-	int64_t input;      /* tokens, likely or as counted, whether cached or not */
+	int64_t input;	    /* tokens, likely or as counted, whether cached or not */
 	int64_t cache_read; /* part of input */
-	int64_t output;     /* likely or produced */
+	int64_t output;	    /* likely or produced */
 	int64_t output_cap;
 };
 

@@ -51,11 +51,9 @@ static bool add_system(struct blocks *blocks, const struct job *job, const struc
 	const json_t *message;
 	size_t i;
 
-	json_array_foreach(job->messages, i,
-			   message) if (prompt_is_system(message) &&
-					!prompt_parts_of(message, &parts,
-							 err)) return error_wrap(err,
-										 "messages/%zu", i);
+	json_array_foreach (job->messages, i, message)
+		if (prompt_is_system(message) && !prompt_parts_of(message, &parts, err))
+			return error_wrap(err, "messages/%zu", i);
 	for (i = 0; i < parts.count; i++)
 		if (parts.items[i].stable)
 			add_text(blocks, "system", parts.items[i]);
@@ -72,7 +70,7 @@ static void add_tool_calls(struct blocks *blocks, const json_t *message)
 	const json_t *call;
 	size_t i;
 
-	json_array_foreach(json_object_get(message, "tool_calls"), i, call)
+	json_array_foreach (json_object_get(message, "tool_calls"), i, call)
 		blocks_add(blocks, (struct block){.role = "assistant", .tool_call = call});
 }
 
@@ -99,11 +97,9 @@ static bool add_messages(struct blocks *blocks, const struct job *job, struct er
 	const json_t *message;
 	size_t i;
 
-	json_array_foreach(job->messages, i,
-			   message) if (!prompt_is_system(message) &&
-					!add_message(blocks, message,
-						     err)) return error_wrap(err, "messages/%zu",
-									     i);
+	json_array_foreach (job->messages, i, message)
+		if (!prompt_is_system(message) && !add_message(blocks, message, err))
+			return error_wrap(err, "messages/%zu", i);
 	return true;
 }
 
@@ -220,8 +216,7 @@ static void put_tool_result(struct json_writer *w, const json_t *message)
 	json_key(w, "content");
 	json_string_begin(w);
 	json_string_part(w, json_string_value(content), json_string_length(content));
-	json_array_foreach(content, i, part)
-	{
+	json_array_foreach (content, i, part) {
 		const json_t *text = json_object_get(part, "text");
 
 		json_string_part(w, json_string_value(text), json_string_length(text));
@@ -357,7 +352,9 @@ static void put_stop(struct json_writer *w, const json_t *stop)
 	json_open(w, '[');
 	if (says_something(stop))
 		json_put_value(w, stop);
-	json_array_foreach(stop, i, one) if (says_something(one)) json_put_value(w, one);
+	json_array_foreach (stop, i, one)
+		if (says_something(one))
+			json_put_value(w, one);
 	json_close(w, ']');
 }
 
@@ -492,7 +489,7 @@ static void put_tools(struct json_writer *w, const struct call *call)
 
 	json_key(w, "tools");
 	json_open(w, '[');
-	json_array_foreach(call->job->tools, i, tool)
+	json_array_foreach (call->job->tools, i, tool)
 		put_tool(w, json_object_get(tool, "function"), takes_strict);
 	json_close(w, ']');
 	if (call->job->tool_choice)

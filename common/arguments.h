@@ -24,12 +24,12 @@
 
 enum argument_kind {
 	ARGUMENT_KIND_END,
-	ARGUMENT_KIND_TEXT,     /* const char * */
-	ARGUMENT_KIND_FLAG,     /* bool */
-	ARGUMENT_KIND_COUNT,    /* int64_t, within least … most */
-	ARGUMENT_KIND_NUMBER,   /* double */
+	ARGUMENT_KIND_TEXT,	/* const char * */
+	ARGUMENT_KIND_FLAG,	/* bool */
+	ARGUMENT_KIND_COUNT,	/* int64_t, within least … most */
+	ARGUMENT_KIND_NUMBER,	/* double */
 	ARGUMENT_KIND_DURATION, /* nsec */
-	ARGUMENT_KIND_LIST,     /* struct words: may be given several times */
+	ARGUMENT_KIND_LIST,	/* struct words: may be given several times */
 };
 
 #define WORDS_MAX 64
@@ -41,7 +41,7 @@ struct words {
 struct argument {
 	enum argument_kind kind;
 	const char *name;
-	int key;           /* short option; 0: none */
+	int key;	   /* short option; 0: none */
 	const char *value; /* what it takes, for --help */
 	const char *help;
 	size_t offset;
@@ -49,18 +49,30 @@ struct argument {
 	int64_t most;
 };
 
-#define ARGUMENT_TEXT(type, field, name, key, value, help) \
-	{ARGUMENT_KIND_TEXT, name, key, value, help, offsetof(type, field), 0, 0}
-#define ARGUMENT_FLAG(type, field, name, key, help) \
-	{ARGUMENT_KIND_FLAG, name, key, NULL, help, offsetof(type, field), 0, 0}
-#define ARGUMENT_COUNT(type, field, name, key, help, least, most) \
-	{ARGUMENT_KIND_COUNT, name, key, "N", help, offsetof(type, field), least, most}
-#define ARGUMENT_NUMBER(type, field, name, key, help) \
-	{ARGUMENT_KIND_NUMBER, name, key, "X", help, offsetof(type, field), 0, 0}
-#define ARGUMENT_DURATION(type, field, name, key, help) \
-	{ARGUMENT_KIND_DURATION, name, key, "PERIOD", help, offsetof(type, field), 0, 0}
-#define ARGUMENT_LIST(type, field, name, key, value, help) \
-	{ARGUMENT_KIND_LIST, name, key, value, help, offsetof(type, field), 0, 0}
+#define ARGUMENT_TEXT(type, field, name, key, value, help)                              \
+	{                                                                               \
+		ARGUMENT_KIND_TEXT, name, key, value, help, offsetof(type, field), 0, 0 \
+	}
+#define ARGUMENT_FLAG(type, field, name, key, help)                                    \
+	{                                                                              \
+		ARGUMENT_KIND_FLAG, name, key, NULL, help, offsetof(type, field), 0, 0 \
+	}
+#define ARGUMENT_COUNT(type, field, name, key, help, least, most)                             \
+	{                                                                                     \
+		ARGUMENT_KIND_COUNT, name, key, "N", help, offsetof(type, field), least, most \
+	}
+#define ARGUMENT_NUMBER(type, field, name, key, help)                                   \
+	{                                                                               \
+		ARGUMENT_KIND_NUMBER, name, key, "X", help, offsetof(type, field), 0, 0 \
+	}
+#define ARGUMENT_DURATION(type, field, name, key, help)                                        \
+	{                                                                                      \
+		ARGUMENT_KIND_DURATION, name, key, "PERIOD", help, offsetof(type, field), 0, 0 \
+	}
+#define ARGUMENT_LIST(type, field, name, key, value, help)                              \
+	{                                                                               \
+		ARGUMENT_KIND_LIST, name, key, value, help, offsetof(type, field), 0, 0 \
+	}
 
 /* What every command has. */
 struct arguments {

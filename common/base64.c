@@ -11,7 +11,8 @@ bool base64_encode(struct buffer *out, const void *bytes, size_t len)
 
 	for (size_t at = 0; at < len; at += 3) {
 		size_t left = len - at;
-		uint32_t group = (uint32_t)in[at] << 16 | (left > 1 ? (uint32_t)in[at + 1] << 8 : 0) |
+		uint32_t group = (uint32_t)in[at] << 16 |
+				 (left > 1 ? (uint32_t)in[at + 1] << 8 : 0) |
 				 (left > 2 ? in[at + 2] : 0);
 		char text[4] = {digits[group >> 18], digits[group >> 12 & 63],
 				left > 1 ? digits[group >> 6 & 63] : '=',

@@ -21,15 +21,15 @@
 
 /* What the task and the job allow. */
 struct cascade_policy {
-	double min_confidence;   /* below it a valid answer escalates; 0: any will do */
-	bool needs_confidence;   /* unmeasured is escalated too, not accepted and counted */
-	int max_repairs;         /* same model, error quoted */
-	int max_transient;       /* the provider's failures in a row on one candidate */
-	int max_attempts;        /* calls of one run, throttled ones not counted; at least 1 */
+	double min_confidence; /* below it a valid answer escalates; 0: any will do */
+	bool needs_confidence; /* unmeasured is escalated too, not accepted and counted */
+	int max_repairs;       /* same model, error quoted */
+	int max_transient;     /* the provider's failures in a row on one candidate */
+	int max_attempts;      /* calls of one run, throttled ones not counted; at least 1 */
 	int max_hops;
-	pico max_cost;           /* of one run; 0: none */
-	bool refusal_escalates;  /* once, then dead; false: dead at once */
-	bool degraded_allowed;   /* a valid but unsure answer beats none at the end of the road */
+	pico max_cost;		/* of one run; 0: none */
+	bool refusal_escalates; /* once, then dead; false: dead at once */
+	bool degraded_allowed;	/* a valid but unsure answer beats none at the end of the road */
 };
 
 /* What the job has been through in this run. */
@@ -37,37 +37,37 @@ struct cascade_history {
 	int attempts; /* this one included, throttled ones not */
 	int repairs;  /* with this model */
 	int hop;
-	int refusals; /* before this one */
-	int transient;           /* failures of the provider in a row, before this one */
-	pico spent;              /* this call included; unpriced calls count their bound */
+	int refusals;  /* before this one */
+	int transient; /* failures of the provider in a row, before this one */
+	pico spent;    /* this call included; unpriced calls count their bound */
 	bool past_deadline;
-	bool has_next_candidate; /* another candidate of this tier may take it */
-	bool has_higher_tier;    /* a higher tier is allowed and not tried */
-	bool has_larger_window;  /* a candidate or allowed tier with a larger context exists */
+	bool has_next_candidate;  /* another candidate of this tier may take it */
+	bool has_higher_tier;	  /* a higher tier is allowed and not tried */
+	bool has_larger_window;	  /* a candidate or allowed tier with a larger context exists */
 	bool has_fallback_answer; /* a valid answer below the threshold was seen before */
-	char signature[96];      /* of this model's failure before this one; "" */
+	char signature[96];	  /* of this model's failure before this one; "" */
 };
 
 /* What came back, checked. */
 struct cascade_finding {
 	enum reply_kind kind;
-	bool valid;           /* parsed, and fits the schema (or plain text was wanted) */
-	double confidence;    /* NAN: unmeasured */
-	char signature[96];   /* of this failure: "schema /items/-/price type", "truncated" … */
+	bool valid;	    /* parsed, and fits the schema (or plain text was wanted) */
+	double confidence;  /* NAN: unmeasured */
+	char signature[96]; /* of this failure: "schema /items/-/price type", "truncated" … */
 	bool never_retry;
 };
 
-#define NEXT_STEPS(X)                                                                  \
-	X(ACCEPT)   /* this is the answer */                                           \
-	X(DEGRADE)  /* end with the best valid answer there is, marked degraded */     \
-	X(REPAIR)   /* ask the same model again, the error quoted */                   \
-	X(RETRY)    /* ask the same candidate again after a back-off */                \
-	X(FALLBACK) /* the tier's next candidate */                                    \
-	X(ESCALATE) /* the next tier */                                                \
-	X(WIDEN)    /* a candidate or tier with a larger window */                     \
-	X(WAIT)     /* throttled: when the quota allows; not an attempt */             \
-	X(PARK)     /* the credential is broken; wait for people */                    \
-	X(DIE)      /* dead, with the reason */
+#define NEXT_STEPS(X)                                                              \
+	X(ACCEPT)   /* this is the answer */                                       \
+	X(DEGRADE)  /* end with the best valid answer there is, marked degraded */ \
+	X(REPAIR)   /* ask the same model again, the error quoted */               \
+	X(RETRY)    /* ask the same candidate again after a back-off */            \
+	X(FALLBACK) /* the tier's next candidate */                                \
+	X(ESCALATE) /* the next tier */                                            \
+	X(WIDEN)    /* a candidate or tier with a larger window */                 \
+	X(WAIT)	    /* throttled: when the quota allows; not an attempt */         \
+	X(PARK)	    /* the credential is broken; wait for people */                \
+	X(DIE)	    /* dead, with the reason */
 
 enum next_step {
 #define NEXT_STEP(name) NEXT_##name,
@@ -79,24 +79,24 @@ enum next_step {
  * Why: constant codes, the same in rows, messages and metrics. The limits among
  * them end a job whose last call would otherwise have been followed by another.
  */
-#define VERDICT_REASONS(X)                                                              \
-	X(ACCEPTED, "accepted")                                                         \
-	X(LOW_CONFIDENCE, "low_confidence")                                             \
+#define VERDICT_REASONS(X)                                                                \
+	X(ACCEPTED, "accepted")                                                           \
+	X(LOW_CONFIDENCE, "low_confidence")                                               \
 	X(INVALID_OUTPUT, "invalid_output") /* not JSON, or not as the schema wants it */ \
-	X(SAME_FAILURE, "same_failure")     /* again, although it was quoted */         \
-	X(TRUNCATED, "truncated")           /* by the cap on output tokens */           \
-	X(GARBLED, "garbled")               /* paid for, but not the provider's format */ \
-	X(REFUSED, "refused")                                                           \
-	X(THROTTLED, "throttled")                                                       \
-	X(CREDENTIAL, "credential")                                                     \
-	X(TOO_LARGE, "too_large")                                                       \
-	X(UNAVAILABLE, "unavailable")                                                   \
-	X(LOST, "lost")                                                                 \
-	X(INVALID_REQUEST, "invalid_request")                                           \
-	X(UNKNOWN_MODEL, "unknown_model")                                               \
-	X(DEADLINE, "deadline")                                                         \
-	X(MAX_COST, "max_cost")                                                         \
-	X(MAX_ATTEMPTS, "max_attempts")                                                 \
+	X(SAME_FAILURE, "same_failure")	    /* again, although it was quoted */           \
+	X(TRUNCATED, "truncated")	    /* by the cap on output tokens */             \
+	X(GARBLED, "garbled")		    /* paid for, but not the provider's format */ \
+	X(REFUSED, "refused")                                                             \
+	X(THROTTLED, "throttled")                                                         \
+	X(CREDENTIAL, "credential")                                                       \
+	X(TOO_LARGE, "too_large")                                                         \
+	X(UNAVAILABLE, "unavailable")                                                     \
+	X(LOST, "lost")                                                                   \
+	X(INVALID_REQUEST, "invalid_request")                                             \
+	X(UNKNOWN_MODEL, "unknown_model")                                                 \
+	X(DEADLINE, "deadline")                                                           \
+	X(MAX_COST, "max_cost")                                                           \
+	X(MAX_ATTEMPTS, "max_attempts")                                                   \
 	X(MAX_HOPS, "max_hops")
 
 struct verdict {

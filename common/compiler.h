@@ -18,21 +18,21 @@
 
 /* AUTO(x_destroy) runs x_destroy(local) when the local goes out of scope. */
 #define AUTO(destroy) __attribute__((cleanup(destroy##_auto)))
-#define AUTO_DEFINE(type, destroy)                      \
+#define AUTO_DEFINE(type, destroy)                         \
 	static inline UNUSED void destroy##_auto(type **p) \
-	{                                               \
-		destroy(*p);                            \
+	{                                                  \
+		destroy(*p);                               \
 	}
 
 /* AUTO_FINISH(x_finish) is the same for a struct that is embedded, not pointed to. */
 #define AUTO_FINISH(finish) __attribute__((cleanup(finish)))
 
 /* Hand a pointer over: its value, leaving NULL behind. */
-#define TAKE(p)                                \
-	__extension__({                        \
-		__typeof__(p) taken_ = (p);    \
-		(p) = NULL;                    \
-		taken_;                        \
+#define TAKE(p)                             \
+	__extension__({                     \
+		__typeof__(p) taken_ = (p); \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -27,18 +27,18 @@
 struct endpoint {
 	const char *name; /* "openai": what prices, ledger and limits call it */
 	const struct provider *provider;
-	const char *base_url; /* "https://api.openai.com/v1", no slash at the end */
+	const char *base_url;	/* "https://api.openai.com/v1", no slash at the end */
 	const char *credential; /* a name for the key in rows and metrics, never the key */
-	const char *key;        /* "" : none is sent */
-	bool self_hosted;       /* may see data of class restricted */
-	bool sends_limits;      /* rate-limit headers can be expected */
+	const char *key;	/* "" : none is sent */
+	bool self_hosted;	/* may see data of class restricted */
+	bool sends_limits;	/* rate-limit headers can be expected */
 	bool supports_batch;
 	nsec connect_timeout;
 	nsec first_byte_timeout;
 	nsec idle_timeout;
 	nsec total_timeout;
 	size_t max_connections; /* calls at once by one worker; 0: no limit of its own */
-	const char *ca_file;    /* "" : the system's */
+	const char *ca_file;	/* "" : the system's */
 };
 
 struct candidate {
@@ -57,20 +57,20 @@ struct tier {
 };
 
 struct task {
-	const char *name; /* "" : the defaults, for jobs of no or an unknown task */
-	const char *tier; /* default for "auto" without a router; "" : none */
+	const char *name;	     /* "" : the defaults, for jobs of no or an unknown task */
+	const char *tier;	     /* default for "auto" without a router; "" : none */
 	const json_t *output_schema; /* used where the job brings none; NULL: none */
 	double min_confidence;
 	const char *confidence_field; /* JSON pointer to a number in the output; "" : none */
 	bool needs_confidence;
 	int64_t max_output_tokens; /* 0: the model's */
-	pico max_cost;             /* of one run; 0: none */
+	pico max_cost;		   /* of one run; 0: none */
 	int max_repairs;
 	int max_attempts;
 	bool refusal_escalates;
 	bool degraded_allowed;
 	const char *static_answer; /* "" : none */
-	nsec cache_ttl;            /* exact answer cache; 0: off */
+	nsec cache_ttl;		   /* exact answer cache; 0: off */
 };
 
 /* Two back-off profiles with full jitter: wait = random(0, min(longest, first × 2^n)). */
@@ -86,7 +86,7 @@ struct kafka_settings {
 	const char *group;     /* consumer group of the workers */
 	const json_t *options; /* librdkafka settings (security, tuning), every value a text */
 	const json_t *reply_prefixes; /* array: a reply topic must begin with one of them */
-	int partitions;               /* for topics create */
+	int partitions;		      /* for topics create */
 	int replication;
 	size_t max_message_bytes;
 };
@@ -95,27 +95,27 @@ struct postgres_settings {
 	const char *url; /* libpq connection string */
 	nsec statement_timeout;
 	nsec lock_timeout;
-	int keep_days;           /* payloads, results and attempts of finished jobs */
+	int keep_days;		 /* payloads, results and attempts of finished jobs */
 	int keep_tombstone_days; /* and their ids after that */
 };
 
 struct worker_settings {
 	size_t max_in_flight;
-	size_t group_size;   /* rows per claim or settle */
-	nsec linger;         /* longest a claim or settle waits for company */
-	nsec grace;          /* after SIGTERM */
+	size_t group_size;	   /* rows per claim or settle */
+	nsec linger;		   /* longest a claim or settle waits for company */
+	nsec grace;		   /* after SIGTERM */
 	size_t park_rows_per_unit; /* read-ahead bounds for PARKED rows of one business unit … */
-	size_t park_rows_total;    /* … and of all */
+	size_t park_rows_total;	   /* … and of all */
 	nsec longest_wait_in_memory; /* longer waits are parked */
-	int normal_share;  /* percent of intake kept for normal while express has work */
+	int normal_share;	     /* percent of intake kept for normal while express has work */
 	int max_hops;
-	nsec max_job_age;  /* older messages are refused; 0: none */
-	const char *spool_dir; /* finished calls wait here while Postgres is away */
-	const char *listen;    /* "127.0.0.1:9464" for /metrics, /healthz, /readyz; "" : off */
+	nsec max_job_age;	  /* older messages are refused; 0: none */
+	const char *spool_dir;	  /* finished calls wait here while Postgres is away */
+	const char *listen;	  /* "127.0.0.1:9464" for /metrics, /healthz, /readyz; "" : off */
 	const char *listen_token; /* bearer token wanted on it; "" : loopback without one */
 	struct backoff_profile throttled;
 	struct backoff_profile unavailable;
-	double breaker_share;    /* failures of the window that open the breaker */
+	double breaker_share; /* failures of the window that open the breaker */
 	nsec breaker_window;
 	int breaker_min_calls;
 	nsec breaker_probe_after;
@@ -135,7 +135,8 @@ struct config {
 	const json_t *routing; /* weights, thresholds and rules: see routing.h */
 };
 
-/* Reads and checks a file; NULL path: $SLUICE_CONFIG, ./sluice.yaml, /etc/sluice/sluice.yaml, else the built-in default. */
+/* Reads and checks a file; NULL path: $SLUICE_CONFIG, ./sluice.yaml, /etc/sluice/sluice.yaml, else
+ * the built-in default. */
 struct config *config_load(const char *path, struct error *err) MUST_USE;
 
 /* The file config_load() would read; NULL: none, the built-in default. */
@@ -145,7 +146,8 @@ const char *config_find(const char *path);
 const char *config_built_in(void);
 
 /* The same from bytes; `name` is what errors call it. */
-struct config *config_read(const char *name, const char *yaml, size_t len, struct error *err) MUST_USE;
+struct config *config_read(const char *name, const char *yaml, size_t len,
+			   struct error *err) MUST_USE;
 void config_destroy(struct config *config);
 AUTO_DEFINE(struct config, config_destroy)
 
@@ -159,7 +161,8 @@ bool config_allows_reply(const struct config *config, const char *topic);
 /* The effective configuration as JSON, secrets masked. The caller's. */
 json_t *config_show(const struct config *config);
 
-/* What works but is probably not meant: a provider without a key, ... An array of texts, the caller's. */
+/* What works but is probably not meant: a provider without a key, ... An array of texts, the
+ * caller's. */
 json_t *config_notes(const struct config *config);
 
 #endif

@@ -72,17 +72,14 @@ static bool check_aliases(const struct rules *r)
 	json_t *model;
 	char path[MAX_PATH];
 
-	json_object_foreach((json_t *)aliases, name, model) if (
-		json_object_get(
-			aliases,
-			json_string_value(model))) return yaml_error(r->doc,
-								     config_path_join(
-									     path, sizeof(path),
-									     "/aliases", name),
-								     r->err,
-								     "\"%s\" is an alias itself; "
-								     "name the model",
-								     json_string_value(model));
+	json_object_foreach ((json_t *)aliases, name, model)
+		if (json_object_get(aliases, json_string_value(model)))
+			return yaml_error(r->doc,
+					  config_path_join(path, sizeof(path), "/aliases", name),
+					  r->err,
+					  "\"%s\" is an alias itself; "
+					  "name the model",
+					  json_string_value(model));
 	return true;
 }
 
@@ -161,7 +158,8 @@ static bool check_weights(const struct rules *r, const json_t *weights)
 	json_t *weight;
 	double sum = 0;
 
-	json_object_foreach((json_t *)weights, name, weight) sum += json_number_value(weight);
+	json_object_foreach ((json_t *)weights, name, weight)
+		sum += json_number_value(weight);
 	if (sum > 0)
 		return true;
 	return yaml_error(r->doc, "/routing/weights", r->err,
@@ -176,13 +174,12 @@ static bool check_thresholds(const struct rules *r, const json_t *thresholds)
 	double least = 0;
 	char path[MAX_PATH];
 
-	json_object_foreach((json_t *)thresholds, name, threshold) if (
-		!config_tier(r->config,
-			     name)) return yaml_error(r->doc,
-						      config_path_join(path, sizeof(path),
-								       "/routing/thresholds", name),
-						      r->err, "tier \"%s\" is not configured",
-						      name);
+	json_object_foreach ((json_t *)thresholds, name, threshold)
+		if (!config_tier(r->config, name))
+			return yaml_error(
+				r->doc,
+				config_path_join(path, sizeof(path), "/routing/thresholds", name),
+				r->err, "tier \"%s\" is not configured", name);
 	for (size_t i = 0; i < r->config->tier_count; i++) {
 		name = r->config->tiers[i].name;
 		threshold = json_object_get(thresholds, name);

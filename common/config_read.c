@@ -133,8 +133,7 @@ static void fill_endpoints(struct config *config, json_t *from)
 	json_t *provider;
 
 	config->endpoints = xcalloc(json_object_size(from), sizeof(*config->endpoints));
-	json_object_foreach(from, name, provider)
-	{
+	json_object_foreach (from, name, provider) {
 		trim_slashes(provider);
 		fill_endpoint(&config->endpoints[config->endpoint_count++], name, provider);
 	}
@@ -262,8 +261,7 @@ static void fill_tasks(struct config *config, json_t *defaults, json_t *tasks)
 
 	config->tasks = xcalloc(1 + json_object_size(tasks), sizeof(*config->tasks));
 	fill_task(&config->tasks[config->task_count++], "", defaults);
-	json_object_foreach(tasks, name, task)
-	{
+	json_object_foreach (tasks, name, task) {
 		json_object_update_missing(task, defaults);
 		fill_task(&config->tasks[config->task_count++], name, task);
 	}

@@ -153,8 +153,7 @@ static const char *nearest(const json_t *properties, const char *unknown)
 	const char *best = NULL, *name;
 	json_t *unused;
 
-	json_object_foreach((json_t *)properties, name, unused)
-	{
+	json_object_foreach ((json_t *)properties, name, unused) {
 		size_t d = distance(unknown, name);
 
 		if (d <= least && (!best || d < least)) {
@@ -176,8 +175,7 @@ static bool error_of_unknown(const struct walk *w, const json_t *part, const jso
 	int line, column;
 	json_t *unused;
 
-	json_object_foreach((json_t *)object, name, unused)
-	{
+	json_object_foreach ((json_t *)object, name, unused) {
 		if (json_object_get(properties, name))
 			continue;
 		config_path_join(member, sizeof(member), path, name);
@@ -237,8 +235,7 @@ static void add_defaults(const json_t *schema, const json_t *part, json_t *objec
 	const json_t *of_whole = json_object_get(part, "default");
 	json_t *member;
 
-	json_object_foreach((json_t *)properties, name, member)
-	{
+	json_object_foreach ((json_t *)properties, name, member) {
 		const json_t *value = json_object_get(of_whole, name);
 
 		if (!value)

@@ -53,7 +53,8 @@ static struct contract *find(struct contracts *contracts, const struct digest *d
 {
 	struct contract *contract = *bucket_of(contracts, digest);
 
-	while (contract && memcmp(contract->digest.bytes, digest->bytes, sizeof(digest->bytes)) != 0)
+	while (contract &&
+	       memcmp(contract->digest.bytes, digest->bytes, sizeof(digest->bytes)) != 0)
 		contract = contract->next;
 	return contract;
 }
@@ -76,8 +77,8 @@ static void evict_oldest(struct contracts *contracts)
 	}
 }
 
-static struct contract *make(struct contracts *contracts, const struct digest *digest, json_t *document,
-			     struct error *err)
+static struct contract *make(struct contracts *contracts, const struct digest *digest,
+			     json_t *document, struct error *err)
 {
 	struct schema *schema = schema_compile(document, err);
 	struct contract *contract, **bucket = bucket_of(contracts, digest);
@@ -96,8 +97,8 @@ static struct contract *make(struct contracts *contracts, const struct digest *d
 	return contract;
 }
 
-struct contract *contracts_get(struct contracts *contracts, const char *text, size_t len, json_t *document,
-			       struct error *err)
+struct contract *contracts_get(struct contracts *contracts, const char *text, size_t len,
+			       json_t *document, struct error *err)
 {
 	struct digest digest = digest_of(text, len);
 	struct contract *contract = find(contracts, &digest);

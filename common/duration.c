@@ -10,12 +10,9 @@ static const struct {
 	const char *name;
 	nsec length;
 } units[] = {
-	{"d", 24 * 3600 * NSEC_PER_SEC},
-	{"h", 3600 * NSEC_PER_SEC},
-	{"m", 60 * NSEC_PER_SEC},
-	{"s", NSEC_PER_SEC},
-	{"ms", NSEC_PER_MSEC},
-	{"us", NSEC_PER_USEC},
+	{"d", 24 * 3600 * NSEC_PER_SEC}, {"h", 3600 * NSEC_PER_SEC},
+	{"m", 60 * NSEC_PER_SEC},	 {"s", NSEC_PER_SEC},
+	{"ms", NSEC_PER_MSEC},		 {"us", NSEC_PER_USEC},
 };
 
 static const char *format_two(char text[DURATION_TEXT], nsec duration, size_t i)

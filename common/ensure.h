@@ -12,10 +12,10 @@
 
 #include "compiler.h"
 
-#define ENSURE(condition)                                                    \
-	do {                                                                 \
-		if (!(condition))                                            \
-			ensure_failed(#condition, __FILE__, __LINE__);       \
+#define ENSURE(condition)                                              \
+	do {                                                           \
+		if (!(condition))                                      \
+			ensure_failed(#condition, __FILE__, __LINE__); \
 	} while (0)
 
 NORETURN void ensure_failed(const char *condition, const char *file, int line);

@@ -26,7 +26,7 @@ bool error_wrap(struct error *err, const char *fmt, ...)
 	vsnprintf(err->text, sizeof(err->text), fmt, args);
 	va_end(args);
 	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %.*s",
-		 (int)(sizeof(inner) - 1), inner);
+	snprintf(err->text + used, sizeof(err->text) - used, ": %.*s", (int)(sizeof(inner) - 1),
+		 inner);
 	return false;
 }

@@ -12,7 +12,8 @@
 
 static void member_name(struct buffer *out, const char *name)
 {
-	buffer_printf(out, "%s\"%s\":", out->len > 0 && out->data[out->len - 1] == '{' ? "" : ",", name);
+	buffer_printf(out, "%s\"%s\":", out->len > 0 && out->data[out->len - 1] == '{' ? "" : ",",
+		      name);
 }
 
 static void member_text(struct buffer *out, const char *name, const char *text)
@@ -91,8 +92,10 @@ static void usage(struct buffer *out, const struct usage *u)
 	member_name(out, "usage");
 	buffer_printf(out,
 		      "{\"input\":%" PRId64 ",\"cache_read\":%" PRId64 ",\"cache_write\":%" PRId64
-		      ",\"cache_write_1h\":%" PRId64 ",\"output\":%" PRId64 ",\"reasoning\":%" PRId64 "}",
-		      u->input, u->cache_read, u->cache_write, u->cache_write_1h, u->output, u->reasoning);
+		      ",\"cache_write_1h\":%" PRId64 ",\"output\":%" PRId64
+		      ",\"reasoning\":%" PRId64 "}",
+		      u->input, u->cache_read, u->cache_write, u->cache_write_1h, u->output,
+		      u->reasoning);
 }
 
 static void cost(struct buffer *out, pico amount)
@@ -116,7 +119,9 @@ static uint64_t msec(nsec duration)
 static void timings(struct buffer *out, const struct event *event)
 {
 	member_name(out, "timings");
-	buffer_printf(out, "{\"queued_ms\":%" PRIu64 ",\"calling_ms\":%" PRIu64 ",\"total_ms\":%" PRIu64 "}",
+	buffer_printf(out,
+		      "{\"queued_ms\":%" PRIu64 ",\"calling_ms\":%" PRIu64 ",\"total_ms\":%" PRIu64
+		      "}",
 		      msec(event->queued), msec(event->calling), msec(event->total));
 }
 

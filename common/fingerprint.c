@@ -41,7 +41,8 @@ static void add_array(struct buffer *out, const json_t *array)
 	size_t i;
 
 	add_number(out, 'a', json_array_size(array));
-	json_array_foreach((json_t *)array, i, element) add_value(out, element);
+	json_array_foreach ((json_t *)array, i, element)
+		add_value(out, element);
 }
 
 static int compare_names(const void *a, const void *b)

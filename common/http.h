@@ -136,6 +136,7 @@ size_t http_in_flight(const struct http *http); /* finished but not yet fetched 
 
 const char *http_failure_name(enum http_failure failure); /* "first_byte_timeout" */
 
-const char *http_library_version(void); /* "libcurl/7.88.1 OpenSSL/3.0.17 ..."; lives as long as the process */
+const char *
+http_library_version(void); /* "libcurl/7.88.1 OpenSSL/3.0.17 ..."; lives as long as the process */
 
 #endif

@@ -35,16 +35,16 @@ struct job_source {
 	int32_t hop;
 };
 
-#define LANES(X)                                                  \
-	X(EXPRESS, "express") /* somebody is nearly waiting */    \
-	X(NORMAL, "normal")                                       \
+#define LANES(X)                                               \
+	X(EXPRESS, "express") /* somebody is nearly waiting */ \
+	X(NORMAL, "normal")                                    \
 	X(BATCH, "batch") /* through the provider's batch API */
 
 enum lane {
 #define LANE_NAME(name, text) LANE_##name,
 	LANES(LANE_NAME)
 #undef LANE_NAME
-	LANE_AUTO, /* a wish only, never a topic */
+		LANE_AUTO, /* a wish only, never a topic */
 };
 
 enum data_class { DATA_PUBLIC, DATA_INTERNAL, DATA_RESTRICTED };
@@ -52,7 +52,7 @@ enum quality { QUALITY_LOW, QUALITY_NORMAL, QUALITY_HIGH };
 
 struct job {
 	json_t *envelope; /* owned; everything below borrows from it */
-	bool thin;        /* only id, run and hop are meaningful */
+	bool thin;	  /* only id, run and hop are meaningful */
 
 	struct uuid id;
 	int32_t run;
@@ -60,7 +60,7 @@ struct job {
 	struct digest fingerprint; /* of prompt, output, parameters and routing wishes */
 
 	const char *business_unit;
-	const char *feature;     /* "" where the producer said nothing, and so below */
+	const char *feature; /* "" where the producer said nothing, and so below */
 	const char *environment;
 	const char *usage_tier;
 	const char *user;
@@ -70,7 +70,7 @@ struct job {
 	const char *prompt_name;
 	const char *prompt_version;
 	const json_t *messages;
-	const json_t *tools;       /* NULL: none */
+	const json_t *tools;	   /* NULL: none */
 	const json_t *tool_choice; /* NULL: none */
 
 	bool output_given; /* the job says what it wants; otherwise the task's schema holds */
@@ -78,28 +78,28 @@ struct job {
 	const char *output_name;     /* of the schema, for providers; "answer" by default */
 
 	int64_t max_output_tokens; /* 0: the task's or the model's default */
-	double temperature;        /* NAN: not asked for, and so below */
+	double temperature;	   /* NAN: not asked for, and so below */
 	double top_p;
-	const json_t *stop;           /* NULL: none */
+	const json_t *stop;	      /* NULL: none */
 	const char *reasoning_effort; /* "": not asked for */
-	const json_t *seed;           /* NULL: none */
+	const json_t *seed;	      /* NULL: none */
 
 	const char *tier;     /* "auto": the router decides */
 	const char *max_tier; /* "": the highest */
 	enum lane lane;
-	nsec deadline;   /* wall clock; 0: none */
+	nsec deadline;	 /* wall clock; 0: none */
 	nsec not_before; /* wall clock; 0: at once */
-	pico max_cost;   /* 0: the task's */
+	pico max_cost;	 /* 0: the task's */
 	enum data_class data_class;
 	enum quality quality;
 	bool quality_given;
 
-	const json_t *callback;  /* NULL: none */
+	const json_t *callback;	 /* NULL: none */
 	const char *reply_topic; /* "": none */
-	const char *parent;      /* job_id of the parent as text; "" */
-	const char *step;        /* "" */
-	const json_t *metadata;  /* NULL: none */
-	const json_t *routed;    /* what the router decided and why; NULL: not routed */
+	const char *parent;	 /* job_id of the parent as text; "" */
+	const char *step;	 /* "" */
+	const json_t *metadata;	 /* NULL: none */
+	const json_t *routed;	 /* what the router decided and why; NULL: not routed */
 };
 
 /* Holds the compiled schema of the envelope and the caps; make one per process. */

@@ -131,11 +131,12 @@ static bool fits(const json_t *value, struct room *room, size_t depth)
 		return false;
 	if (json_is_string(value))
 		return take(&room->bytes, json_string_length(value));
-	json_array_foreach((json_t *)value, i,
-			   child) if (!fits(child, room, depth + 1)) return false;
-	json_object_foreach((json_t *)value, name,
-			    child) if (!take(&room->bytes, strlen(name)) ||
-				       !fits(child, room, depth + 1)) return false;
+	json_array_foreach ((json_t *)value, i, child)
+		if (!fits(child, room, depth + 1))
+			return false;
+	json_object_foreach ((json_t *)value, name, child)
+		if (!take(&room->bytes, strlen(name)) || !fits(child, room, depth + 1))
+			return false;
 	return true;
 }
 
@@ -191,8 +192,9 @@ static bool check_messages(const json_t *messages, struct error *err)
 	json_t *message;
 	size_t at;
 
-	json_array_foreach((json_t *)messages, at,
-			   message) if (!check_message(at, message, err)) return false;
+	json_array_foreach ((json_t *)messages, at, message)
+		if (!check_message(at, message, err))
+			return false;
 	return true;
 }
 

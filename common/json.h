@@ -22,7 +22,8 @@
 
 enum json_origin {
 	JSON_OURS,    /* messages and config: a duplicate key is an error */
-	JSON_FOREIGN, /* replies of providers: the last duplicate counts; \u0000 may occur in strings */
+	JSON_FOREIGN, /* replies of providers: the last duplicate counts; \u0000 may occur in
+			 strings */
 };
 
 /*

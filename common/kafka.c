@@ -70,8 +70,7 @@ static bool set_given(rd_kafka_conf_t *conf, const json_t *options,
 	json_t *value;
 	char number[32];
 
-	json_object_foreach((json_t *)options, name, value)
-	{
+	json_object_foreach ((json_t *)options, name, value) {
 		const char *text = option_text(value, number);
 
 		if (!text)

@@ -13,7 +13,7 @@ static void read_avoided(struct memo *memo, const json_t *list)
 	size_t i;
 	const json_t *item;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		if (memo->avoided_count == MEMO_MAX_AVOIDED || !json_is_string(item))
 			return;
 		memo->avoided[memo->avoided_count++] = xstrdup(json_string_value(item));
@@ -32,7 +32,8 @@ static void read_fallback(struct memo *memo, const json_t *kept)
 	memo->fallback_confidence = json_number_or(kept, "confidence", NAN);
 	snprintf(memo->fallback_provider, sizeof(memo->fallback_provider), "%s",
 		 json_text(kept, "provider", ""));
-	snprintf(memo->fallback_model, sizeof(memo->fallback_model), "%s", json_text(kept, "model", ""));
+	snprintf(memo->fallback_model, sizeof(memo->fallback_model), "%s",
+		 json_text(kept, "model", ""));
 }
 
 static void read_usage(struct usage *usage, const json_t *counts)
@@ -60,7 +61,8 @@ void memo_read(struct memo *memo, const char *text)
 	memo->transient = (int)json_integer_or(stored, "transient", 0);
 	memo->spent = json_bool_or(stored, "unpriced", false) ? PICO_UNPRICED
 							      : json_integer_or(stored, "spent", 0);
-	snprintf(memo->signature, sizeof(memo->signature), "%s", json_text(stored, "signature", ""));
+	snprintf(memo->signature, sizeof(memo->signature), "%s",
+		 json_text(stored, "signature", ""));
 	read_usage(&memo->usage, json_object_get(stored, "usage"));
 	read_avoided(memo, json_object_get(stored, "avoided"));
 	read_fallback(memo, json_object_get(stored, "fallback"));
@@ -77,9 +79,9 @@ static json_t *write_avoided(const struct memo *memo)
 
 static json_t *write_fallback(const struct memo *memo)
 {
-	json_t *kept = json_pack("{s:s#, s:b, s:s, s:s}", "answer", memo->fallback, memo->fallback_len,
-				 "is_json", memo->fallback_is_json,
-				 "provider", memo->fallback_provider, "model", memo->fallback_model);
+	json_t *kept = json_pack("{s:s#, s:b, s:s, s:s}", "answer", memo->fallback,
+				 memo->fallback_len, "is_json", memo->fallback_is_json, "provider",
+				 memo->fallback_provider, "model", memo->fallback_model);
 
 	if (kept && !isnan(memo->fallback_confidence))
 		json_object_set_new(kept, "confidence", json_real(memo->fallback_confidence));
@@ -93,14 +95,15 @@ char *memo_write(const struct memo *memo)
 
 	if (memo->attempts == 0 && memo->avoided_count == 0 && !memo->fallback)
 		return NULL;
-	stored = json_pack("{s:i, s:i, s:i, s:i, s:I, s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "attempts",
-			   memo->attempts, "repairs", memo->repairs, "refusals", memo->refusals,
-			   "transient", memo->transient, "spent",
+	stored = json_pack("{s:i, s:i, s:i, s:i, s:I, s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
+			   "attempts", memo->attempts, "repairs", memo->repairs, "refusals",
+			   memo->refusals, "transient", memo->transient, "spent",
 			   (json_int_t)(memo->spent == PICO_UNPRICED ? 0 : memo->spent), "unpriced",
-			   memo->spent == PICO_UNPRICED, "signature", memo->signature, "usage", "input",
-			   (json_int_t)u->input, "cache_read", (json_int_t)u->cache_read, "cache_write",
-			   (json_int_t)u->cache_write, "cache_write_1h", (json_int_t)u->cache_write_1h,
-			   "output", (json_int_t)u->output, "reasoning", (json_int_t)u->reasoning);
+			   memo->spent == PICO_UNPRICED, "signature", memo->signature, "usage",
+			   "input", (json_int_t)u->input, "cache_read", (json_int_t)u->cache_read,
+			   "cache_write", (json_int_t)u->cache_write, "cache_write_1h",
+			   (json_int_t)u->cache_write_1h, "output", (json_int_t)u->output,
+			   "reasoning", (json_int_t)u->reasoning);
 	ENSURE(stored);
 	if (memo->avoided_count > 0)
 		json_object_set_new(stored, "avoided", write_avoided(memo));
@@ -130,7 +133,8 @@ bool memo_avoids(const struct memo *memo, const char *endpoint, const char *mode
 	for (size_t i = 0; i < memo->avoided_count; i++) {
 		const char *name = memo->avoided[i];
 
-		if (strncmp(name, endpoint, len) == 0 && name[len] == '/' && strcmp(name + len + 1, model) == 0)
+		if (strncmp(name, endpoint, len) == 0 && name[len] == '/' &&
+		    strcmp(name + len + 1, model) == 0)
 			return true;
 	}
 	return false;
@@ -160,8 +164,8 @@ void memo_spend(struct memo *memo, pico cost, const struct usage *usage)
 	memo->usage.reasoning += usage->reasoning;
 }
 
-void memo_keep(struct memo *memo, const char *answer, size_t len, bool is_json,
-	       double confidence, const char *provider, const char *model)
+void memo_keep(struct memo *memo, const char *answer, size_t len, bool is_json, double confidence,
+	       const char *provider, const char *model)
 {
 	bool surer = memo->fallback && memo->fallback_confidence >= confidence;
 

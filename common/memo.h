@@ -22,13 +22,13 @@
 #define MEMO_MAX_FALLBACK 16384 /* bytes of an answer kept for a degraded end */
 
 struct memo {
-	int attempts;  /* made in this run, throttled ones not counted */
-	int repairs;   /* with the present model */
+	int attempts; /* made in this run, throttled ones not counted */
+	int repairs;  /* with the present model */
 	int refusals;
 	int transient; /* failures of the provider in a row */
 	pico spent;    /* PICO_UNPRICED: a part has no price */
 	struct usage usage;
-	char signature[96]; /* of the last failure */
+	char signature[96];		 /* of the last failure */
 	char *avoided[MEMO_MAX_AVOIDED]; /* "endpoint/model" that failed in this tier; owned */
 	size_t avoided_count;
 	char *fallback; /* the best valid answer below the threshold; owned, NULL: none */
@@ -40,7 +40,7 @@ struct memo {
 };
 
 void memo_read(struct memo *memo, const char *text); /* unreadable text: a fresh run */
-char *memo_write(const struct memo *memo);           /* the caller's */
+char *memo_write(const struct memo *memo);	     /* the caller's */
 void memo_finish(struct memo *memo);
 
 void memo_avoid(struct memo *memo, const char *endpoint, const char *model);
@@ -50,7 +50,7 @@ void memo_forgive(struct memo *memo); /* a new tier: nothing is avoided, no repa
 void memo_spend(struct memo *memo, pico cost, const struct usage *usage);
 
 /* Keep a valid answer that was not sure enough, unless it is too long or one before was surer. */
-void memo_keep(struct memo *memo, const char *answer, size_t len, bool is_json,
-	       double confidence, const char *provider, const char *model);
+void memo_keep(struct memo *memo, const char *answer, size_t len, bool is_json, double confidence,
+	       const char *provider, const char *model);
 
 #endif

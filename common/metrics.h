@@ -34,79 +34,89 @@
  * X(kind, name, labels, help). COUNTER only rises; GAUGE is what it is now;
  * SECONDS is a histogram of durations, SIZES one of small counts.
  */
-#define METRICS(X)                                                                              \
-	X(GAUGE, build_info, "version,librdkafka", "1, labelled with what this process is made of") \
-	X(GAUGE, start_time_seconds, "", "Wall-clock time at which the process started")         \
-	X(GAUGE, ready, "", "1 while /readyz says yes")                                          \
-	/* intake */                                                                             \
-	X(COUNTER, messages_read_total, "topic", "Kafka messages taken from a topic")            \
-	X(COUNTER, claims_total, "result",                                                       \
-	  "Claimed keys by result: won, duplicate, conflict, impossible")                        \
-	X(COUNTER, rejects_total, "reason", "Messages rejected to the dead topic with their bytes") \
-	X(COUNTER, pulled_total, "kind", "Jobs pulled from Postgres: due, orphan, handed_back")  \
-	X(COUNTER, intake_blocked_total, "reason",                                               \
-	  "Times intake stood still: room, quota, read-ahead, postgres, heartbeat")              \
-	X(GAUGE, intake_blocked, "business_unit", "1 while this unit's read-ahead bound stops a partition") \
-	X(SECONDS, job_queue_seconds, "tier,lane", "From submit to claim")                       \
-	/* calls */                                                                              \
+#define METRICS(X)                                                                                \
+	X(GAUGE, build_info, "version,librdkafka",                                                \
+	  "1, labelled with what this process is made of")                                        \
+	X(GAUGE, start_time_seconds, "", "Wall-clock time at which the process started")          \
+	X(GAUGE, ready, "", "1 while /readyz says yes")                                           \
+	/* intake */                                                                              \
+	X(COUNTER, messages_read_total, "topic", "Kafka messages taken from a topic")             \
+	X(COUNTER, claims_total, "result",                                                        \
+	  "Claimed keys by result: won, duplicate, conflict, impossible")                         \
+	X(COUNTER, rejects_total, "reason",                                                       \
+	  "Messages rejected to the dead topic with their bytes")                                 \
+	X(COUNTER, pulled_total, "kind", "Jobs pulled from Postgres: due, orphan, handed_back")   \
+	X(COUNTER, intake_blocked_total, "reason",                                                \
+	  "Times intake stood still: room, quota, read-ahead, postgres, heartbeat")               \
+	X(GAUGE, intake_blocked, "business_unit",                                                 \
+	  "1 while this unit's read-ahead bound stops a partition")                               \
+	X(SECONDS, job_queue_seconds, "tier,lane", "From submit to claim")                        \
+	/* calls */                                                                               \
 	X(COUNTER, attempts_total, "tier,model,result", "Calls that ended, by the kind of reply") \
-	X(GAUGE, calls_in_flight, "tier", "Calls on the wire")                                   \
-	X(GAUGE, call_slots_free, "tier", "Calls that could start now")                          \
-	X(SECONDS, call_seconds, "model", "From request to the end of the reply")                \
-	X(SECONDS, call_first_byte_seconds, "model", "From request to the first byte of the reply") \
-	X(COUNTER, tokens_total, "model,class",                                                  \
+	X(GAUGE, calls_in_flight, "tier", "Calls on the wire")                                    \
+	X(GAUGE, call_slots_free, "tier", "Calls that could start now")                           \
+	X(SECONDS, call_seconds, "model", "From request to the end of the reply")                 \
+	X(SECONDS, call_first_byte_seconds, "model",                                              \
+	  "From request to the first byte of the reply")                                          \
+	X(COUNTER, tokens_total, "model,class",                                                   \
 	  "Tokens by class: input, cache_read, cache_write, output; reasoning is part of output") \
-	X(COUNTER, cost_usd_total, "business_unit,model,kind",                                   \
-	  "Dollars spent: charge, unknown (bound of a lost answer), adjustment")                 \
-	X(COUNTER, unpriced_total, "model", "Calls of models without a price")                   \
-	X(GAUGE, breaker_open, "endpoint,credential", "1 while a breaker lets no call through")  \
-	X(COUNTER, throttled_total, "model", "Replies that told us to wait (429)")               \
-	X(SECONDS, limiter_wait_seconds, "tier", "How long a claimed job waited for its allowance") \
-	X(GAUGE, allowance_left, "allowance", "What is left of an allowance as last seen")       \
-	/* outcomes */                                                                           \
-	X(COUNTER, verdicts_total, "tier,step,reason", "What answers meant, by next step")       \
-	X(COUNTER, jobs_terminal_total, "tier,business_unit,outcome", "Jobs that ended")         \
-	X(COUNTER, jobs_settled_total, "", "Attempts settled in Postgres")                       \
+	X(COUNTER, cost_usd_total, "business_unit,model,kind",                                    \
+	  "Dollars spent: charge, unknown (bound of a lost answer), adjustment")                  \
+	X(COUNTER, unpriced_total, "model", "Calls of models without a price")                    \
+	X(GAUGE, breaker_open, "endpoint,credential", "1 while a breaker lets no call through")   \
+	X(COUNTER, throttled_total, "model", "Replies that told us to wait (429)")                \
+	X(SECONDS, limiter_wait_seconds, "tier",                                                  \
+	  "How long a claimed job waited for its allowance")                                      \
+	X(GAUGE, allowance_left, "allowance", "What is left of an allowance as last seen")        \
+	/* outcomes */                                                                            \
+	X(COUNTER, verdicts_total, "tier,step,reason", "What answers meant, by next step")        \
+	X(COUNTER, jobs_terminal_total, "tier,business_unit,outcome", "Jobs that ended")          \
+	X(COUNTER, jobs_settled_total, "", "Attempts settled in Postgres")                        \
 	X(COUNTER, confidence_unmeasured_total, "model", "Answers accepted without a confidence") \
-	X(SECONDS, job_seconds, "tier,lane", "From submit to the terminal outcome")              \
-	X(COUNTER, dead_total, "reason", "Jobs that ended dead")                                 \
-	X(GAUGE, jobs_held, "state", "Jobs this process holds")                                  \
-	X(GAUGE, jobs_parked, "reason", "Parked jobs of the fleet")                              \
-	X(GAUGE, oldest_unfinished_seconds, "tier", "Age of the oldest job that has not ended")  \
-	/* store */                                                                              \
-	X(SECONDS, transaction_seconds, "kind", "Claim, settle, beat and sweep, as Postgres answers") \
-	X(SIZES, transaction_rows, "kind", "Rows of a group commit")                             \
-	X(COUNTER, transaction_errors_total, "kind,sqlstate", "Transactions Postgres refused")   \
-	X(COUNTER, bisections_total, "kind", "Groups split because a row in them was bad")       \
-	X(COUNTER, fenced_writes_total, "", "Decisions that named an old epoch and changed nothing") \
-	X(COUNTER, repairs_total, "kind", "What the sweep had to put right")                     \
-	X(GAUGE, spool_bytes, "", "Finished calls that wait on disk for Postgres")               \
-	X(GAUGE, beat_age_seconds, "", "Age of this worker's last acknowledged beat")            \
-	/* outbox */                                                                             \
-	X(COUNTER, events_published_total, "kind", "Outbox rows that Kafka has acknowledged")    \
-	X(COUNTER, events_failed_total, "kind", "Deliveries that failed and are tried again")    \
-	X(GAUGE, outbox_rows, "", "Debts to the outside, as last seen")                          \
-	X(GAUGE, outbox_oldest_seconds, "", "Age of the oldest debt")                            \
-	X(COUNTER, webhook_deliveries_total, "result", "Webhook posts: delivered, failed, refused, exhausted") \
-	/* kafka */                                                                              \
-	X(COUNTER, rebalances_total, "kind", "Assignments and revocations of partitions")        \
-	X(COUNTER, kafka_errors_total, "code", "Errors librdkafka reported")                     \
-	/* batch */                                                                              \
-	X(GAUGE, batches, "provider,state", "Provider batches by state")                         \
-	X(GAUGE, batch_oldest_seconds, "provider", "Age of the oldest batch not imported")       \
-	X(COUNTER, batch_lines_total, "provider,result", "Lines settled: answered, failed, missing, expired") \
-	X(COUNTER, batch_rescues_total, "tier", "Jobs moved from a batch to a sync lane by their deadline") \
-	/* REST */                                                                               \
-	X(COUNTER, http_requests_total, "route,status", "Requests answered")                     \
-	X(SECONDS, http_request_seconds, "route", "From request to answer")                      \
-	/* log */                                                                                \
+	X(SECONDS, job_seconds, "tier,lane", "From submit to the terminal outcome")               \
+	X(COUNTER, dead_total, "reason", "Jobs that ended dead")                                  \
+	X(GAUGE, jobs_held, "state", "Jobs this process holds")                                   \
+	X(GAUGE, jobs_parked, "reason", "Parked jobs of the fleet")                               \
+	X(GAUGE, oldest_unfinished_seconds, "tier", "Age of the oldest job that has not ended")   \
+	/* store */                                                                               \
+	X(SECONDS, transaction_seconds, "kind",                                                   \
+	  "Claim, settle, beat and sweep, as Postgres answers")                                   \
+	X(SIZES, transaction_rows, "kind", "Rows of a group commit")                              \
+	X(COUNTER, transaction_errors_total, "kind,sqlstate", "Transactions Postgres refused")    \
+	X(COUNTER, bisections_total, "kind", "Groups split because a row in them was bad")        \
+	X(COUNTER, fenced_writes_total, "",                                                       \
+	  "Decisions that named an old epoch and changed nothing")                                \
+	X(COUNTER, repairs_total, "kind", "What the sweep had to put right")                      \
+	X(GAUGE, spool_bytes, "", "Finished calls that wait on disk for Postgres")                \
+	X(GAUGE, beat_age_seconds, "", "Age of this worker's last acknowledged beat")             \
+	/* outbox */                                                                              \
+	X(COUNTER, events_published_total, "kind", "Outbox rows that Kafka has acknowledged")     \
+	X(COUNTER, events_failed_total, "kind", "Deliveries that failed and are tried again")     \
+	X(GAUGE, outbox_rows, "", "Debts to the outside, as last seen")                           \
+	X(GAUGE, outbox_oldest_seconds, "", "Age of the oldest debt")                             \
+	X(COUNTER, webhook_deliveries_total, "result",                                            \
+	  "Webhook posts: delivered, failed, refused, exhausted")                                 \
+	/* kafka */                                                                               \
+	X(COUNTER, rebalances_total, "kind", "Assignments and revocations of partitions")         \
+	X(COUNTER, kafka_errors_total, "code", "Errors librdkafka reported")                      \
+	/* batch */                                                                               \
+	X(GAUGE, batches, "provider,state", "Provider batches by state")                          \
+	X(GAUGE, batch_oldest_seconds, "provider", "Age of the oldest batch not imported")        \
+	X(COUNTER, batch_lines_total, "provider,result",                                          \
+	  "Lines settled: answered, failed, missing, expired")                                    \
+	X(COUNTER, batch_rescues_total, "tier",                                                   \
+	  "Jobs moved from a batch to a sync lane by their deadline")                             \
+	/* REST */                                                                                \
+	X(COUNTER, http_requests_total, "route,status", "Requests answered")                      \
+	X(SECONDS, http_request_seconds, "route", "From request to answer")                       \
+	/* log */                                                                                 \
 	X(COUNTER, stalls_total, "", "Times the watchdog saw work, quota and no progress")
 
 enum metric {
 #define METRIC_ID(kind, name, labels, help) METRIC_##name,
 	METRICS(METRIC_ID)
 #undef METRIC_ID
-	METRIC_COUNT,
+		METRIC_COUNT,
 };
 
 /* The values of a metric's labels, as many as its row names and in that order. */
@@ -118,8 +128,8 @@ struct series;
 /* The series of these labels, made when new. Valid until metrics_reset(). Never NULL. */
 struct series *metrics_series(enum metric metric, const char *const *labels);
 
-void series_add(struct series *series, double amount);    /* COUNTER (never less than 0), GAUGE */
-void series_set(struct series *series, double value);     /* GAUGE */
+void series_add(struct series *series, double amount);	  /* COUNTER (never less than 0), GAUGE */
+void series_set(struct series *series, double value);	  /* GAUGE */
 void series_observe(struct series *series, double value); /* SECONDS, SIZES */
 double series_value(const struct series *series); /* of a histogram: how many were observed */
 
@@ -141,6 +151,6 @@ void metrics_reset(void);
 const char *metrics_name(enum metric metric); /* "sluice_jobs_terminal_total" */
 const char *metrics_help(enum metric metric);
 const char *metrics_labels(enum metric metric); /* "tier,outcome" */
-const char *metrics_type(enum metric metric);   /* "counter", "gauge", "histogram" */
+const char *metrics_type(enum metric metric);	/* "counter", "gauge", "histogram" */
 
 #endif

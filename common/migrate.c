@@ -7,15 +7,16 @@
 #include "digest.h"
 #include "embedded.h"
 
-static const char prepare[] =
-	"CREATE SCHEMA IF NOT EXISTS sluice;"
-	"CREATE TABLE IF NOT EXISTS sluice.schema_migrations ("
-	" file text PRIMARY KEY, sha256 bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
+static const char prepare[] = "CREATE SCHEMA IF NOT EXISTS sluice;"
+			      "CREATE TABLE IF NOT EXISTS sluice.schema_migrations ("
+			      " file text PRIMARY KEY, sha256 bytea NOT NULL, applied_at "
+			      "timestamptz NOT NULL DEFAULT now())";
 
 /* sql/0001_tables.sql and its like; queries, statements and checks lie in folders below. */
 static bool is_migration(const char *path)
 {
-	return strncmp(path, "sql/", 4) == 0 && isdigit((unsigned char)path[4]) && !strchr(path + 4, '/');
+	return strncmp(path, "sql/", 4) == 0 && isdigit((unsigned char)path[4]) &&
+	       !strchr(path + 4, '/');
 }
 
 /* 1: applied as it is here, 0: not applied, -1: another text was applied, or err. */
@@ -27,8 +28,9 @@ static int look_up(struct pg *pg, const struct embedded *file, const struct dige
 	const char *stored;
 
 	pg_string(args, file->path + 4);
-	AUTO(pg_rows_destroy) struct pg_rows *rows =
-		pg_ask(pg, "SELECT sha256 FROM schema_migrations WHERE file = $1", args, err);
+	AUTO(pg_rows_destroy)
+	struct pg_rows *rows = pg_ask(pg, "SELECT sha256 FROM schema_migrations WHERE file = $1",
+				      args, err);
 	if (!rows)
 		return -1;
 	if (pg_count(rows) == 0)
@@ -49,8 +51,9 @@ static bool record(struct pg *pg, const struct embedded *file, const struct dige
 
 	pg_string(args, file->path + 4);
 	pg_bytes(args, digest->bytes, sizeof(digest->bytes));
-	AUTO(pg_rows_destroy) struct pg_rows *rows =
-		pg_ask(pg, "INSERT INTO schema_migrations (file, sha256) VALUES ($1, $2)", args, err);
+	AUTO(pg_rows_destroy)
+	struct pg_rows *rows = pg_ask(
+		pg, "INSERT INTO schema_migrations (file, sha256) VALUES ($1, $2)", args, err);
 	return rows != NULL;
 }
 
@@ -59,7 +62,8 @@ static bool apply(struct pg *pg, const struct embedded *file, const struct diges
 {
 	if (!pg_run(pg, "BEGIN", err))
 		return false;
-	if (pg_run(pg, file->text, err) && record(pg, file, digest, err) && pg_run(pg, "COMMIT", err))
+	if (pg_run(pg, file->text, err) && record(pg, file, digest, err) &&
+	    pg_run(pg, "COMMIT", err))
 		return true;
 	struct error ignored;
 	if (!pg_run(pg, "ROLLBACK", &ignored))
@@ -96,8 +100,10 @@ bool migrate(struct pg *pg, struct migrate_report *report, void (*told)(const ch
 	bool done;
 
 	*report = (struct migrate_report){0};
-	if (!pg_run(pg, "SET lock_timeout = '5min'; SET statement_timeout = '10min';"
-			"SELECT pg_advisory_lock(hashtext('sluice.migrate'))", err))
+	if (!pg_run(pg,
+		    "SET lock_timeout = '5min'; SET statement_timeout = '10min';"
+		    "SELECT pg_advisory_lock(hashtext('sluice.migrate'))",
+		    err))
 		return false;
 	done = pg_run(pg, prepare, err) && apply_missing(pg, report, told, err);
 	if (!pg_run(pg, "SELECT pg_advisory_unlock(hashtext('sluice.migrate'))", &ignored))

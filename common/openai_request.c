@@ -188,10 +188,9 @@ static bool put_messages(struct json_writer *w, const struct call *call, const s
 	json_open(w, '[');
 	if (words->len > 0 && !in_system)
 		put_turn(w, "system", words->data);
-	json_array_foreach(call->job->messages, i,
-			   message) if (!put_message(w, message, i == 0 && in_system ? words : NULL,
-						     err)) return error_wrap(err, "messages/%zu",
-									     i);
+	json_array_foreach (call->job->messages, i, message)
+		if (!put_message(w, message, i == 0 && in_system ? words : NULL, err))
+			return error_wrap(err, "messages/%zu", i);
 	if (call->repair_note)
 		put_repair(w, call);
 	json_close(w, ']');

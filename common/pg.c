@@ -85,7 +85,8 @@ static void one_line(char *text)
 }
 
 /* The primary message only: the detail line may hold values of a job. */
-static void read_failure(const PGresult *result, const PGconn *link, struct error *err, char sqlstate[6])
+static void read_failure(const PGresult *result, const PGconn *link, struct error *err,
+			 char sqlstate[6])
 {
 	const char *code = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 	const char *text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
@@ -93,8 +94,9 @@ static void read_failure(const PGresult *result, const PGconn *link, struct erro
 	snprintf(sqlstate, 6, "%s", code ? code : "");
 	if (!text || !*text)
 		text = PQerrorMessage(link);
-	error_set(err, kind_of(sqlstate), "postgres: %s%s%s%s", text && *text ? text : "connection lost",
-		  code ? " (" : "", code ? code : "", code ? ")" : "");
+	error_set(err, kind_of(sqlstate), "postgres: %s%s%s%s",
+		  text && *text ? text : "connection lost", code ? " (" : "", code ? code : "",
+		  code ? ")" : "");
 	one_line(err->text);
 }
 
@@ -236,7 +238,8 @@ static struct pg *pg_new(const struct pg_options *options)
 
 	pg->conninfo = xstrdup(options->url);
 	pg->name = xstrdup(options->name ? options->name : "sluice");
-	pg->statement_timeout = options->statement_timeout ? options->statement_timeout : 30 * NSEC_PER_SEC;
+	pg->statement_timeout = options->statement_timeout ? options->statement_timeout
+							   : 30 * NSEC_PER_SEC;
 	pg->lock_timeout = options->lock_timeout ? options->lock_timeout : 10 * NSEC_PER_SEC;
 	pg->open_tail = &pg->open;
 	pg->answered_tail = &pg->answered;
@@ -246,11 +249,18 @@ static struct pg *pg_new(const struct pg_options *options)
 static PGconn *start_link(const struct pg *pg)
 {
 	char session[256];
-	const char *const names[] = {"dbname", "fallback_application_name", "options", "keepalives_idle",
-				     "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-				     "connect_timeout", "client_encoding", NULL};
-	const char *const values[] = {pg->conninfo, pg->name, session, "10", "5", "3", "20000", "10",
-				      "UTF8", NULL};
+	const char *const names[] = {"dbname",
+				     "fallback_application_name",
+				     "options",
+				     "keepalives_idle",
+				     "keepalives_interval",
+				     "keepalives_count",
+				     "tcp_user_timeout",
+				     "connect_timeout",
+				     "client_encoding",
+				     NULL};
+	const char *const values[] = {pg->conninfo, pg->name, session, "10",   "5",
+				      "3",	    "20000",  "10",    "UTF8", NULL};
 
 	snprintf(session, sizeof(session),
 		 "-c search_path=sluice -c statement_timeout=%llu -c lock_timeout=%llu "
@@ -278,7 +288,8 @@ struct pg *pg_connect(const struct pg_options *options, struct error *err)
 	while (PQstatus(pg->link) != CONNECTION_BAD && want != PGRES_POLLING_OK &&
 	       want != PGRES_POLLING_FAILED) {
 		if (!wait_for(PQsocket(pg->link), want == PGRES_POLLING_WRITING, CONNECT_TIMEOUT)) {
-			error_set(err, ERROR_RETRY, "postgres: no answer to the connection within 10 s");
+			error_set(err, ERROR_RETRY,
+				  "postgres: no answer to the connection within 10 s");
 			return NULL;
 		}
 		want = PQconnectPoll(pg->link);
@@ -322,7 +333,8 @@ static bool is_good(const PGresult *result)
 {
 	ExecStatusType status = PQresultStatus(result);
 
-	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
+	       status == PGRES_EMPTY_QUERY;
 }
 
 static struct pg_rows *judge_result(struct pg *pg, PGresult *result, struct error *err)
@@ -340,8 +352,10 @@ struct pg_rows *pg_ask(struct pg *pg, const char *sql, struct pg_args *args, str
 	AUTO(pg_args_destroy) struct pg_args *taken = args ? args : pg_args_create();
 
 	pg_args_seal(taken);
-	return judge_result(pg, PQexecParams(pg->link, sql, taken->count, taken->types, taken->data,
-					     taken->lengths, taken->formats, 1), err);
+	return judge_result(pg,
+			    PQexecParams(pg->link, sql, taken->count, taken->types, taken->data,
+					 taken->lengths, taken->formats, 1),
+			    err);
 }
 
 bool pg_run(struct pg *pg, const char *sql, struct error *err)
@@ -428,7 +442,8 @@ static void drop_link(struct pg *pg, const char *why, nsec now)
 
 		if (!open->rows && !open->failed) {
 			open->failed = true;
-			error_set(&open->error, ERROR_RETRY, "postgres: connection lost: %s", pg->trouble);
+			error_set(&open->error, ERROR_RETRY, "postgres: connection lost: %s",
+				  pg->trouble);
 		}
 		answer_first(pg);
 	}
@@ -454,7 +469,8 @@ static void start_preparing(struct pg *pg, nsec now)
 	bool sent = PQsetnonblocking(pg->link, 1) == 0 && PQenterPipelineMode(pg->link);
 
 	for (size_t i = 0; sent && i < pg->statement_count; i++)
-		sent = PQsendPrepare(pg->link, pg->statements[i].name, pg->statements[i].sql, 0, NULL);
+		sent = PQsendPrepare(pg->link, pg->statements[i].name, pg->statements[i].sql, 0,
+				     NULL);
 	if (!sent || !PQpipelineSync(pg->link)) {
 		drop_link(pg, PQerrorMessage(pg->link), now);
 		return;

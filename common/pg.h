@@ -44,10 +44,10 @@ struct pg_rows;
 enum pg_type { PG_BOOL, PG_INT4, PG_INT8, PG_FLOAT8, PG_TEXT, PG_BYTES, PG_UUID, PG_TIME };
 
 struct pg_options {
-	const char *url;    /* libpq connection string or URI */
-	const char *name;   /* shown as application_name */
+	const char *url;	/* libpq connection string or URI */
+	const char *name;	/* shown as application_name */
 	nsec statement_timeout; /* 0: 30 s */
-	nsec lock_timeout;      /* 0: 10 s */
+	nsec lock_timeout;	/* 0: 10 s */
 };
 
 /* Statements that are prepared once a connection and sent by name. */
@@ -68,7 +68,7 @@ void pg_double(struct pg_args *args, double value);
 void pg_string(struct pg_args *args, const char *text); /* NULL: SQL NULL */
 void pg_bytes(struct pg_args *args, const void *bytes, size_t len);
 void pg_uuid(struct pg_args *args, const struct uuid *id); /* NULL: SQL NULL */
-void pg_time(struct pg_args *args, nsec wall);            /* 0: SQL NULL */
+void pg_time(struct pg_args *args, nsec wall);		   /* 0: SQL NULL */
 
 /* Starts an array argument; the number it returns names it in pg_push_…. */
 int pg_array(struct pg_args *args, enum pg_type type);
@@ -76,13 +76,14 @@ void pg_push_null(struct pg_args *args, int array);
 void pg_push_bool(struct pg_args *args, int array, bool value);
 void pg_push_int(struct pg_args *args, int array, int32_t value);
 void pg_push_big(struct pg_args *args, int array, int64_t value);
-void pg_push_double(struct pg_args *args, int array, double value); /* NAN: SQL NULL */
+void pg_push_double(struct pg_args *args, int array, double value);	/* NAN: SQL NULL */
 void pg_push_string(struct pg_args *args, int array, const char *text); /* NULL: SQL NULL */
 void pg_push_bytes(struct pg_args *args, int array, const void *bytes, size_t len);
 void pg_push_uuid(struct pg_args *args, int array, const struct uuid *id); /* NULL: SQL NULL */
-void pg_push_time(struct pg_args *args, int array, nsec wall); /* 0: SQL NULL */
+void pg_push_time(struct pg_args *args, int array, nsec wall);		   /* 0: SQL NULL */
 
-/* Arguments as bytes, to be kept on disk and read back. False: over the buffer's cap; NULL: not such bytes. */
+/* Arguments as bytes, to be kept on disk and read back. False: over the buffer's cap; NULL: not
+ * such bytes. */
 bool pg_args_save(const struct pg_args *args, struct buffer *out);
 struct pg_args *pg_args_load(const char *bytes, size_t len);
 
@@ -93,12 +94,15 @@ const char *pg_column_name(const struct pg_rows *rows, int column);
 int64_t pg_affected(const struct pg_rows *rows); /* rows a command without RETURNING touched */
 bool pg_is_null(const struct pg_rows *rows, int row, int column);
 bool pg_get_bool(const struct pg_rows *rows, int row, int column);
-int64_t pg_get_int(const struct pg_rows *rows, int row, int column); /* int2, int4, int8, date (days since 2000); NULL: 0 */
-double pg_get_double(const struct pg_rows *rows, int row, int column); /* float4, float8; NULL: NAN */
-const char *pg_get_text(const struct pg_rows *rows, int row, int column); /* text, enums; NULL: "". Borrowed from rows */
+int64_t pg_get_int(const struct pg_rows *rows, int row,
+		   int column); /* int2, int4, int8, date (days since 2000); NULL: 0 */
+double pg_get_double(const struct pg_rows *rows, int row,
+		     int column); /* float4, float8; NULL: NAN */
+const char *pg_get_text(const struct pg_rows *rows, int row,
+			int column); /* text, enums; NULL: "". Borrowed from rows */
 const char *pg_get_bytes(const struct pg_rows *rows, int row, int column, size_t *len);
 struct uuid pg_get_uuid(const struct pg_rows *rows, int row, int column); /* NULL: zero */
-nsec pg_get_time(const struct pg_rows *rows, int row, int column);        /* wall; NULL: 0 */
+nsec pg_get_time(const struct pg_rows *rows, int row, int column);	  /* wall; NULL: 0 */
 void pg_rows_destroy(struct pg_rows *rows);
 AUTO_DEFINE(struct pg_rows, pg_rows_destroy)
 
@@ -113,7 +117,8 @@ struct pg *pg_connect(const struct pg_options *options, struct error *err) MUST_
  * lost server, deadlock or time-out; REJECT for bad data (21, 22, 23); FATAL
  * for what only a programmer or operator can mend.
  */
-struct pg_rows *pg_ask(struct pg *pg, const char *sql, struct pg_args *args, struct error *err) MUST_USE;
+struct pg_rows *pg_ask(struct pg *pg, const char *sql, struct pg_args *args,
+		       struct error *err) MUST_USE;
 
 /* Many statements in one text, without arguments: migrations. */
 bool pg_run(struct pg *pg, const char *sql, struct error *err) MUST_USE;
@@ -132,11 +137,11 @@ struct pg *pg_create(const struct pg_options *options, const struct pg_statement
 void pg_destroy(struct pg *pg);
 AUTO_DEFINE(struct pg, pg_destroy)
 
-int pg_fd(const struct pg *pg);          /* -1 while there is no socket */
+int pg_fd(const struct pg *pg); /* -1 while there is no socket */
 bool pg_wants_write(const struct pg *pg);
 void pg_pump(struct pg *pg, nsec now);
-bool pg_ready(const struct pg *pg);      /* connected and prepared */
-nsec pg_wake_at(const struct pg *pg);    /* when to pump even if the socket is silent; 0: never */
+bool pg_ready(const struct pg *pg);   /* connected and prepared */
+nsec pg_wake_at(const struct pg *pg); /* when to pump even if the socket is silent; 0: never */
 unsigned pg_generation(const struct pg *pg); /* +1 with every new connection */
 const char *pg_trouble(const struct pg *pg); /* why it is not ready; "" */
 

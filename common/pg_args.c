@@ -12,9 +12,9 @@ static const struct {
 	uint32_t scalar;
 	uint32_t array;
 } oids[] = {
-	[PG_BOOL] = {16, 1000},  [PG_INT4] = {23, 1007},   [PG_INT8] = {20, 1016},
-	[PG_FLOAT8] = {701, 1022}, [PG_TEXT] = {25, 1009}, [PG_BYTES] = {17, 1001},
-	[PG_UUID] = {2950, 2951}, [PG_TIME] = {1184, 1185},
+	[PG_BOOL] = {16, 1000},	   [PG_INT4] = {23, 1007},   [PG_INT8] = {20, 1016},
+	[PG_FLOAT8] = {701, 1022}, [PG_TEXT] = {25, 1009},   [PG_BYTES] = {17, 1001},
+	[PG_UUID] = {2950, 2951},  [PG_TIME] = {1184, 1185},
 };
 
 /* Microseconds from 1970 to 2000, where Postgres' time begins. */
@@ -225,7 +225,8 @@ void pg_args_seal(struct pg_args *args)
 			put32_at(&value->bytes, 4, value->has_nulls);
 			put32_at(&value->bytes, 12, value->items);
 		}
-		args->types[i] = value->is_array ? oids[value->type].array : oids[value->type].scalar;
+		args->types[i] = value->is_array ? oids[value->type].array
+						 : oids[value->type].scalar;
 		args->data[i] = value->is_null ? NULL : value->bytes.data ? value->bytes.data : "";
 		args->lengths[i] = (int)value->bytes.len;
 		args->formats[i] = 1;

@@ -2,9 +2,9 @@
  * What a call costs: integers only, by the price that was in force when it was
  * made. A model without a price is unpriced, never free.
  *
- *	const struct price *p = price_book_find(book, "openai", reply.model, "gpt-4o-mini", MODE_SYNC, wall);
- *	pico cost = price_cost(p, &reply.usage);        -- PICO_UNPRICED for NULL
- *	pico bound = price_bound(p, 2100, 1024);        -- the most it can cost
+ *	const struct price *p = price_book_find(book, "openai", reply.model, "gpt-4o-mini",
+ *MODE_SYNC, wall); pico cost = price_cost(p, &reply.usage);        -- PICO_UNPRICED for NULL pico
+ *bound = price_bound(p, 2100, 1024);        -- the most it can cost
  *
  * Counts come from outside: negative ones are taken for 0, and what does not
  * fit in pico stays at PICO_MOST instead of wrapping.
@@ -37,7 +37,7 @@ struct price {
 	enum price_mode mode;
 	nsec from; /* wall clock: in force since */
 	struct rates rates;
-	int64_t long_prompt;    /* prompts above so many tokens are priced … */
+	int64_t long_prompt;	 /* prompts above so many tokens are priced … */
 	struct rates long_rates; /* … whole at these; 0: no such tier */
 };
 
@@ -66,7 +66,8 @@ pico price_cost(const struct price *price, const struct usage *usage);
  */
 pico price_bound(const struct price *price, int64_t input_tokens, int64_t max_output_tokens);
 
-/* For models without a price: the worst case over the whole book (an empty one: a dear constant). */
+/* For models without a price: the worst case over the whole book (an empty one: a dear constant).
+ */
 pico price_bound_unpriced(const struct price_book *book, int64_t input_tokens,
 			  int64_t max_output_tokens);
 

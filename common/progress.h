@@ -26,10 +26,10 @@ struct progress {
 	const char *label;
 	uint64_t total; /* 0: not known; then no bar and no ETA */
 	nsec started;
-	nsec shown;      /* when it was last drawn; 0: never */
-	bool terminal;   /* draws over its own line */
-	bool colour;     /* NO_COLOR is not set */
-	bool quiet;      /* draws nothing */
+	nsec shown;	 /* when it was last drawn; 0: never */
+	bool terminal;	 /* draws over its own line */
+	bool colour;	 /* NO_COLOR is not set */
+	bool quiet;	 /* draws nothing */
 	uint64_t recent; /* `done` and time of a while ago, for a rate that follows … */
 	nsec recent_at;
 	double rate; /* … in things per second */

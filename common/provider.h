@@ -27,14 +27,15 @@ struct call {
 	const struct job *job;
 	const char *model; /* as the provider names it */
 	const struct model *traits;
-	const char *attempt_id;      /* our id, sent as client request id */
+	const char *attempt_id;	     /* our id, sent as client request id */
 	int64_t max_output_tokens;   /* resolved: job, task, model */
 	const json_t *output_schema; /* NULL: plain text */
-	const struct prepared_schema *prepared; /* of output_schema; NULL: build() prepares its own */
-	const char *repair_answer;   /* NULL, or what the model said last time … */
+	const struct prepared_schema
+		*prepared;	   /* of output_schema; NULL: build() prepares its own */
+	const char *repair_answer; /* NULL, or what the model said last time … */
 	size_t repair_answer_len;
-	const char *repair_note;     /* … and what is wrong with it, to be quoted */
-	bool want_confidence;        /* ask for log-probabilities where the model gives them */
+	const char *repair_note; /* … and what is wrong with it, to be quoted */
+	bool want_confidence;	 /* ask for log-probabilities where the model gives them */
 };
 
 /* A reply as it came off the wire. Borrowed. Header lookup is case-insensitive. */
@@ -47,17 +48,17 @@ struct raw_reply {
 	nsec wall; /* wall-clock time of arrival, to turn dates into waits */
 };
 
-#define REPLY_KINDS(X)                                                                   \
-	X(ANSWER)      /* a complete answer */                                           \
-	X(TRUNCATED)   /* an answer that ran into the output cap */                      \
-	X(REFUSED)     /* refusal or content filter */                                   \
-	X(GARBLED)     /* 200, but not the provider's format; the call may be billed */  \
-	X(THROTTLED)   /* 429 to wait */                                                 \
-	X(TOO_LARGE)   /* this request can never pass here: context length, size */      \
-	X(CREDENTIAL)  /* quota, billing, bad key: nothing of this key will pass */      \
-	X(UNAVAILABLE) /* 5xx, 529: the provider's trouble */                            \
-	X(LOST)        /* no answer: reset, timeout; may have run and be billed */       \
-	X(INVALID)     /* 400: the provider rejects the request as such */               \
+#define REPLY_KINDS(X)                                                                    \
+	X(ANSWER)	 /* a complete answer */                                          \
+	X(TRUNCATED)	 /* an answer that ran into the output cap */                     \
+	X(REFUSED)	 /* refusal or content filter */                                  \
+	X(GARBLED)	 /* 200, but not the provider's format; the call may be billed */ \
+	X(THROTTLED)	 /* 429 to wait */                                                \
+	X(TOO_LARGE)	 /* this request can never pass here: context length, size */     \
+	X(CREDENTIAL)	 /* quota, billing, bad key: nothing of this key will pass */     \
+	X(UNAVAILABLE)	 /* 5xx, 529: the provider's trouble */                           \
+	X(LOST)		 /* no answer: reset, timeout; may have run and be billed */      \
+	X(INVALID)	 /* 400: the provider rejects the request as such */              \
 	X(UNKNOWN_MODEL) /* 404: the model does not exist for this key */
 
 enum reply_kind {
@@ -68,10 +69,10 @@ enum reply_kind {
 
 /* One reading of the provider's own limits, from the headers. */
 struct limit_reading {
-	char name[24];     /* "requests", "tokens", "input_tokens", "output_tokens" */
-	int64_t limit;     /* per minute; -1: not told */
+	char name[24];	   /* "requests", "tokens", "input_tokens", "output_tokens" */
+	int64_t limit;	   /* per minute; -1: not told */
 	int64_t remaining; /* -1: not told */
-	nsec reset;        /* until the bucket is full; 0: not told */
+	nsec reset;	   /* until the bucket is full; 0: not told */
 };
 #define MAX_READINGS 4
 
@@ -83,23 +84,23 @@ struct reply {
 	json_t *tool_calls; /* owned; NULL: none */
 	double confidence;  /* exp of the mean token log-probability; NAN: not measured */
 	struct usage usage;
-	bool billed;          /* the provider charges for this reply as far as it tells */
-	char model[96];       /* the snapshot that answered; "": not told */
+	bool billed;	/* the provider charges for this reply as far as it tells */
+	char model[96]; /* the snapshot that answered; "": not told */
 	char service_tier[24];
 	char request_id[96];
-	char code[64];        /* the provider's error code or type; "" */
-	char message[256];    /* the provider's words about an error; "" */
-	nsec retry_after;     /* how long to wait before asking again; 0: not told */
-	bool never_retry;     /* x-should-retry: false */
-	bool whole_provider;  /* the trouble is the provider's, not this model's (529, slow_down) */
+	char code[64];	     /* the provider's error code or type; "" */
+	char message[256];   /* the provider's words about an error; "" */
+	nsec retry_after;    /* how long to wait before asking again; 0: not told */
+	bool never_retry;    /* x-should-retry: false */
+	bool whole_provider; /* the trouble is the provider's, not this model's (529, slow_down) */
 	struct limit_reading readings[MAX_READINGS];
 	size_t reading_count;
 };
 
 struct provider {
-	const char *dialect;    /* "openai", "anthropic" */
-	const char *chat_path;  /* under the base URL: "/chat/completions" */
-	const char *key_header; /* "Authorization: Bearer %s", "x-api-key: %s" */
+	const char *dialect;	    /* "openai", "anthropic" */
+	const char *chat_path;	    /* under the base URL: "/chat/completions" */
+	const char *key_header;	    /* "Authorization: Bearer %s", "x-api-key: %s" */
 	const char *version_header; /* NULL: none */
 	/* Append the request's body. REJECT: this job can't be said to this model. */
 	bool (*build)(const struct call *call, struct buffer *body, struct error *err);
@@ -111,7 +112,7 @@ extern const struct provider provider_openai;
 extern const struct provider provider_anthropic;
 
 const struct provider *provider_find(const char *dialect); /* NULL: not known */
-const char *reply_kind_name(enum reply_kind kind);         /* "answer", "too_large", … */
+const char *reply_kind_name(enum reply_kind kind);	   /* "answer", "too_large", … */
 const char *raw_reply_header(const struct raw_reply *raw, const char *name); /* NULL: absent */
 void reply_finish(struct reply *reply);
 

@@ -132,8 +132,7 @@ static void read_content(const json_t *content, struct json_span span, struct re
 	const json_t *block;
 	size_t i;
 
-	json_array_foreach(content, i, block)
-	{
+	json_array_foreach (content, i, block) {
 		const char *type = json_text(block, "type", "");
 		const json_t *piece = json_object_get(block, "text");
 

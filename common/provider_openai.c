@@ -52,8 +52,7 @@ static void read_details(const json_t *error, struct reply *reply)
 	const json_t *detail, *violation;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(error, "details"), i, detail)
-	{
+	json_array_foreach (json_object_get(error, "details"), i, detail) {
 		const char *reason = json_text(detail, "reason", "");
 
 		if (reason[0])
@@ -61,10 +60,9 @@ static void read_details(const json_t *error, struct reply *reply)
 		if (reply->retry_after == 0)
 			retry_hint_duration(json_text(detail, "retryDelay", ""),
 					    &reply->retry_after);
-		json_array_foreach(
-			json_object_get(detail, "violations"), j,
-			violation) if (strstr(json_text(violation, "quotaId", ""), "PerDay"))
-			reply_copy(reply->code, sizeof(reply->code), "quota_per_day");
+		json_array_foreach (json_object_get(detail, "violations"), j, violation)
+			if (strstr(json_text(violation, "quotaId", ""), "PerDay"))
+				reply_copy(reply->code, sizeof(reply->code), "quota_per_day");
 	}
 }
 
@@ -181,8 +179,7 @@ static double read_confidence(const json_t *choice)
 	double sum = 0;
 	size_t i, count = 0;
 
-	json_array_foreach(tokens, i, token)
-	{
+	json_array_foreach (tokens, i, token) {
 		double value = json_number_or(token, "logprob", -9999.0);
 
 		if (value <= -9000.0)
@@ -204,8 +201,7 @@ static void read_text(const json_t *message, struct reply *reply)
 		reply_set_text(reply, json_string_value(content), json_string_length(content));
 		return;
 	}
-	json_array_foreach(content, i, part)
-	{
+	json_array_foreach (content, i, part) {
 		const json_t *piece = json_object_get(part, "text");
 
 		if (json_is_string(piece))

@@ -49,7 +49,9 @@ static bool check_parts(const json_t *content, struct error *err)
 	const json_t *part;
 	size_t i;
 
-	json_array_foreach(content, i, part) if (!check_part(part, i, err)) return false;
+	json_array_foreach (content, i, part)
+		if (!check_part(part, i, err))
+			return false;
 	return true;
 }
 
@@ -58,8 +60,9 @@ static void add_where(const json_t *content, bool stable, struct prompt_parts *p
 	const json_t *part;
 	size_t i;
 
-	json_array_foreach(content, i, part) if (json_bool_or(part, "stable", false) == stable)
-		add_string(json_object_get(part, "text"), stable, parts);
+	json_array_foreach (content, i, part)
+		if (json_bool_or(part, "stable", false) == stable)
+			add_string(json_object_get(part, "text"), stable, parts);
 }
 
 bool prompt_parts_of(const json_t *message, struct prompt_parts *parts, struct error *err)
@@ -77,8 +80,9 @@ bool prompt_parts_of(const json_t *message, struct prompt_parts *parts, struct e
 		add_where(content, false, parts);
 		return true;
 	}
-	json_array_foreach(content, i, part) add_string(json_object_get(part, "text"),
-							json_bool_or(part, "stable", false), parts);
+	json_array_foreach (content, i, part)
+		add_string(json_object_get(part, "text"), json_bool_or(part, "stable", false),
+			   parts);
 	return true;
 }
 

@@ -19,7 +19,8 @@ void random_seed(struct random *random, uint64_t seed);
 void random_from_kernel(struct random *random);
 
 uint64_t random_next(struct random *random);
-uint64_t random_below(struct random *random, uint64_t limit); /* [0, limit), evenly; 0 for limit 0 */
-double random_unit(struct random *random);                    /* [0, 1) */
+uint64_t random_below(struct random *random,
+		      uint64_t limit);	   /* [0, limit), evenly; 0 for limit 0 */
+double random_unit(struct random *random); /* [0, 1) */
 
 #endif

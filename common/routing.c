@@ -53,8 +53,7 @@ static bool rule_matches(const json_t *rule, const struct job *job)
 	const char *name;
 	json_t *wanted;
 
-	json_object_foreach(match, name, wanted)
-	{
+	json_object_foreach (match, name, wanted) {
 		const char *value = job_value(job, name);
 
 		if (!value || !json_is_string(wanted) ||
@@ -101,8 +100,7 @@ static struct ruling rule(const struct config *config, const struct job *job,
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(rules, i, one)
-	{
+	json_array_foreach (rules, i, one) {
 		if (!rule_matches(one, job))
 			continue;
 		apply_rule(config, one, &ruling);

@@ -29,8 +29,10 @@ static size_t text_bytes(const json_t *value)
 		return strncmp(json_string_value(value), "data:", 5) == 0
 			       ? ATTACHMENT_BYTES
 			       : json_string_length(value);
-	json_array_foreach(value, i, item) bytes += text_bytes(item);
-	json_object_foreach((json_t *)value, name, item) bytes += strlen(name) + text_bytes(item);
+	json_array_foreach (value, i, item)
+		bytes += text_bytes(item);
+	json_object_foreach ((json_t *)value, name, item)
+		bytes += strlen(name) + text_bytes(item);
 	return bytes;
 }
 
@@ -49,8 +51,10 @@ static void measure_each(const json_t *schemas, size_t depth, struct shape *shap
 	size_t i;
 
 	shape->fields += json_object_size(schemas) + json_array_size(schemas);
-	json_array_foreach(schemas, i, item) measure_schema(item, depth, shape);
-	json_object_foreach((json_t *)schemas, name, item) measure_schema(item, depth, shape);
+	json_array_foreach (schemas, i, item)
+		measure_schema(item, depth, shape);
+	json_object_foreach ((json_t *)schemas, name, item)
+		measure_schema(item, depth, shape);
 }
 
 static void measure_schema(const json_t *schema, size_t depth, struct shape *shape)

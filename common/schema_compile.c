@@ -145,8 +145,9 @@ static bool is_nested_too_deep(const json_t *json, unsigned left)
 	for (size_t i = 0; i < json_array_size(json); i++)
 		if (is_nested_too_deep(json_array_get(json, i), left - 1))
 			return true;
-	json_object_foreach((json_t *)json, key,
-			    member) if (is_nested_too_deep(member, left - 1)) return true;
+	json_object_foreach ((json_t *)json, key, member)
+		if (is_nested_too_deep(member, left - 1))
+			return true;
 	return false;
 }
 

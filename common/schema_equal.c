@@ -87,8 +87,7 @@ static bool same_objects(const json_t *a, const json_t *b, uint64_t *steps, unsi
 
 	if (json_object_size(a) != json_object_size(b))
 		return false;
-	json_object_foreach((json_t *)a, key, value)
-	{
+	json_object_foreach ((json_t *)a, key, value) {
 		const json_t *other = json_object_get(b, key);
 
 		if (!other || !same(value, other, steps, depth))
@@ -150,8 +149,7 @@ static uint64_t hash_object(const json_t *value, uint64_t *steps, unsigned depth
 	const char *key;
 	json_t *member;
 
-	json_object_foreach((json_t *)value, key, member)
-	{
+	json_object_foreach ((json_t *)value, key, member) {
 		uint64_t hash = hash_value(member, steps, depth);
 
 		sum += hash_bytes(hash, key, strlen(key)); /* in whatever order */

@@ -100,8 +100,7 @@ static unsigned custom_dialect(const struct schema_compiler *c, const json_t *do
 
 	if (!listed)
 		return SCHEMA_DEFAULT_DIALECT;
-	json_object_foreach((json_t *)listed, uri, required)
-	{
+	json_object_foreach ((json_t *)listed, uri, required) {
 		unsigned bit = vocabulary_bit(uri);
 
 		bits |= bit;

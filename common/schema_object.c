@@ -187,8 +187,7 @@ bool schema_check_property_names(struct schema_run *run, const struct schema_rul
 	json_t *member;
 
 	(void)seen;
-	json_object_foreach((json_t *)value, key, member)
-	{
+	json_object_foreach ((json_t *)value, key, member) {
 		json_auto_t *name = json_string(key);
 
 		if (schema_run_try(run, rule->node, name, NULL, NULL))

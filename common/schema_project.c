@@ -147,8 +147,7 @@ static json_t *project_named(struct projector *p, const json_t *named, unsigned 
 	const char *name;
 	json_t *schema;
 
-	json_object_foreach((json_t *)named, name, schema)
-	{
+	json_object_foreach ((json_t *)named, name, schema) {
 		json_t *item = project(p, schema, depth);
 
 		if (!item)
@@ -181,8 +180,7 @@ static json_t *project_required(struct projector *p, const json_t *schema, const
 	const char *name;
 	json_t *property;
 
-	json_object_foreach((json_t *)properties, name, property)
-	{
+	json_object_foreach ((json_t *)properties, name, property) {
 		bool wanted = json_object_del(given, name) == 0;
 
 		p->properties++;

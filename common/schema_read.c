@@ -188,8 +188,7 @@ static bool read_properties(struct schema_compiler *c, struct schema_members *me
 	json_t *argument;
 
 	members->properties = xcalloc(json_object_size(properties), sizeof(*members->properties));
-	json_object_foreach((json_t *)properties, name, argument)
-	{
+	json_object_foreach ((json_t *)properties, name, argument) {
 		struct schema_property *p = &members->properties[members->property_count];
 
 		p->name = (struct schema_name){.text = name, .len = strlen(name)};
@@ -210,8 +209,7 @@ static bool read_pattern_properties(struct schema_compiler *c, struct schema_mem
 	json_t *argument;
 
 	members->patterns = xcalloc(json_object_size(patterns), sizeof(*members->patterns));
-	json_object_foreach((json_t *)patterns, regex, argument)
-	{
+	json_object_foreach ((json_t *)patterns, regex, argument) {
 		struct schema_pattern_property *p = &members->patterns[members->pattern_count];
 
 		p->pattern = make_pattern(c, regex, strlen(regex));
@@ -264,8 +262,7 @@ bool schema_read_dependencies(struct schema_compiler *c, struct schema_rule *rul
 	(void)schema;
 	rule->dependencies.list = xcalloc(json_object_size(argument),
 					  sizeof(*rule->dependencies.list));
-	json_object_foreach((json_t *)argument, name, wanted)
-	{
+	json_object_foreach ((json_t *)argument, name, wanted) {
 		struct schema_dependency *d = &rule->dependencies.list[rule->dependencies.count++];
 
 		d->name = (struct schema_name){.text = name, .len = strlen(name)};
@@ -297,7 +294,8 @@ bool schema_read_definitions(struct schema_compiler *c, struct schema_rule *rule
 
 	(void)schema;
 	rule->keyword = NULL;
-	json_object_foreach((json_t *)argument, name,
-			    definition) if (!schema_compile_node(c, definition)) return false;
+	json_object_foreach ((json_t *)argument, name, definition)
+		if (!schema_compile_node(c, definition))
+			return false;
 	return true;
 }

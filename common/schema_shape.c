@@ -79,8 +79,9 @@ static bool is_recursive(const json_t *document, const json_t *at, json_t *state
 	for (size_t i = 0; i < json_array_size(at); i++)
 		if (is_recursive(document, json_array_get(at, i), state, left - 1))
 			return true;
-	json_object_foreach((json_t *)at, key, member) if (is_recursive(document, member, state,
-									left - 1)) return true;
+	json_object_foreach ((json_t *)at, key, member)
+		if (is_recursive(document, member, state, left - 1))
+			return true;
 	return false;
 }
 

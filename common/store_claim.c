@@ -19,8 +19,9 @@ struct pg_args *store_claim_args(const struct uuid *owner, const struct uuid *cl
 
 	pg_uuid(args, owner);
 	pg_uuid(args, claim_id);
-	int id = pg_array(args, PG_UUID), run = pg_array(args, PG_INT4), hop = pg_array(args, PG_INT4),
-	    thin = pg_array(args, PG_BOOL), tier = pg_array(args, PG_TEXT), lane = pg_array(args, PG_TEXT),
+	int id = pg_array(args, PG_UUID), run = pg_array(args, PG_INT4),
+	    hop = pg_array(args, PG_INT4), thin = pg_array(args, PG_BOOL),
+	    tier = pg_array(args, PG_TEXT), lane = pg_array(args, PG_TEXT),
 	    fingerprint = pg_array(args, PG_BYTES), body = pg_array(args, PG_BYTES),
 	    headers = pg_array(args, PG_TEXT), reason = pg_array(args, PG_TEXT),
 	    due = pg_array(args, PG_TIME), free_plan = pg_array(args, PG_BOOL),
@@ -43,7 +44,8 @@ struct pg_args *store_claim_args(const struct uuid *owner, const struct uuid *cl
 		pg_push_bool(args, thin, job->thin);
 		pg_push_string(args, tier, row->tier);
 		pg_push_string(args, lane, lane_name(row->lane));
-		pg_push_bytes(args, fingerprint, job->fingerprint.bytes, sizeof(job->fingerprint.bytes));
+		pg_push_bytes(args, fingerprint, job->fingerprint.bytes,
+			      sizeof(job->fingerprint.bytes));
 		pg_push_bytes(args, body, row->bytes, job->thin ? 0 : row->len);
 		pg_push_string(args, headers, row->headers);
 		pg_push_string(args, reason, row->park_reason);
@@ -69,8 +71,19 @@ struct pg_args *store_claim_args(const struct uuid *owner, const struct uuid *cl
 
 /* Columns of claim.sql and pull.sql. */
 enum {
-	COLUMN_ID, COLUMN_STATE, COLUMN_RUN, COLUMN_HOP, COLUMN_EPOCH, COLUMN_DAY, COLUMN_TIER,
-	COLUMN_LANE, COLUMN_PROGRESS, COLUMN_CRASHES, COLUMN_CANCEL, COLUMN_BODY, COLUMN_HEADERS,
+	COLUMN_ID,
+	COLUMN_STATE,
+	COLUMN_RUN,
+	COLUMN_HOP,
+	COLUMN_EPOCH,
+	COLUMN_DAY,
+	COLUMN_TIER,
+	COLUMN_LANE,
+	COLUMN_PROGRESS,
+	COLUMN_CRASHES,
+	COLUMN_CANCEL,
+	COLUMN_BODY,
+	COLUMN_HEADERS,
 };
 
 struct claimed store_claimed_read(const struct pg_rows *rows, int row)
@@ -95,7 +108,8 @@ struct claimed store_claimed_read(const struct pg_rows *rows, int row)
 	return claimed;
 }
 
-struct pg_args *store_classify_args(const struct uuid *claim_id, const struct uuid *ids, size_t count)
+struct pg_args *store_classify_args(const struct uuid *claim_id, const struct uuid *ids,
+				    size_t count)
 {
 	struct pg_args *args = pg_args_create();
 	int id = pg_array(args, PG_UUID);
@@ -108,12 +122,26 @@ struct pg_args *store_classify_args(const struct uuid *claim_id, const struct uu
 
 /* Columns of classify.sql. */
 enum {
-	STANDING_ID, STANDING_RUN, STANDING_HOP, STANDING_STATE, STANDING_FINGERPRINT, STANDING_OWNER,
-	STANDING_CLAIM, STANDING_EPOCH, STANDING_DAY, STANDING_CRASHES, STANDING_CANCEL, STANDING_TIER,
-	STANDING_LANE, STANDING_PROGRESS, STANDING_BODY, STANDING_HEADERS,
+	STANDING_ID,
+	STANDING_RUN,
+	STANDING_HOP,
+	STANDING_STATE,
+	STANDING_FINGERPRINT,
+	STANDING_OWNER,
+	STANDING_CLAIM,
+	STANDING_EPOCH,
+	STANDING_DAY,
+	STANDING_CRASHES,
+	STANDING_CANCEL,
+	STANDING_TIER,
+	STANDING_LANE,
+	STANDING_PROGRESS,
+	STANDING_BODY,
+	STANDING_HEADERS,
 };
 
-static struct claimed standing_claimed(const struct pg_rows *rows, int row, struct standing *standing)
+static struct claimed standing_claimed(const struct pg_rows *rows, int row,
+				       struct standing *standing)
 {
 	struct claimed claimed = {
 		.job_id = standing->job_id,
@@ -169,7 +197,8 @@ static bool is_past(const struct standing *standing, const struct job *job)
 	return standing->hop >= job->hop;
 }
 
-/* The tombstone of a job that was cancelled before anybody saw it: whatever its body is, it drops. */
+/* The tombstone of a job that was cancelled before anybody saw it: whatever its body is, it drops.
+ */
 static bool is_unseen(const struct standing *standing)
 {
 	static const struct digest none;
@@ -182,11 +211,13 @@ enum claim_class claim_classify(const struct job *job, const struct standing *st
 	if (standing->ours)
 		return CLAIM_WON;
 	if (job->thin)
-		return standing->exists && is_past(standing, job) ? CLAIM_DUPLICATE : CLAIM_IMPOSSIBLE;
+		return standing->exists && is_past(standing, job) ? CLAIM_DUPLICATE
+								  : CLAIM_IMPOSSIBLE;
 	ENSURE(standing->exists);
 	if (is_unseen(standing))
 		return CLAIM_DUPLICATE;
-	return digest_equal(&standing->fingerprint, &job->fingerprint) ? CLAIM_DUPLICATE : CLAIM_CONFLICT;
+	return digest_equal(&standing->fingerprint, &job->fingerprint) ? CLAIM_DUPLICATE
+								       : CLAIM_CONFLICT;
 }
 
 struct pg_args *store_pull_args(const struct uuid *owner, const struct uuid *claim_id,
@@ -196,7 +227,8 @@ struct pg_args *store_pull_args(const struct uuid *owner, const struct uuid *cla
 
 	pg_uuid(args, owner);
 	pg_uuid(args, claim_id);
-	int tier = pg_array(args, PG_TEXT), lane = pg_array(args, PG_TEXT), most = pg_array(args, PG_INT4);
+	int tier = pg_array(args, PG_TEXT), lane = pg_array(args, PG_TEXT),
+	    most = pg_array(args, PG_INT4);
 
 	for (size_t i = 0; i < count; i++) {
 		pg_push_string(args, tier, wants[i].tier);
@@ -207,15 +239,17 @@ struct pg_args *store_pull_args(const struct uuid *owner, const struct uuid *cla
 	return args;
 }
 
-struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_row *rows, size_t count)
+struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_row *rows,
+				  size_t count)
 {
 	struct pg_args *args = pg_args_create();
 
 	pg_uuid(args, owner);
-	int id = pg_array(args, PG_UUID), epoch = pg_array(args, PG_INT4), attempt = pg_array(args, PG_UUID),
-	    provider = pg_array(args, PG_TEXT), model = pg_array(args, PG_TEXT),
-	    credential = pg_array(args, PG_TEXT), bound = pg_array(args, PG_INT8),
-	    tier = pg_array(args, PG_TEXT), day = pg_array(args, PG_INT4);
+	int id = pg_array(args, PG_UUID), epoch = pg_array(args, PG_INT4),
+	    attempt = pg_array(args, PG_UUID), provider = pg_array(args, PG_TEXT),
+	    model = pg_array(args, PG_TEXT), credential = pg_array(args, PG_TEXT),
+	    bound = pg_array(args, PG_INT8), tier = pg_array(args, PG_TEXT),
+	    day = pg_array(args, PG_INT4);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct intent *intent = rows[i].intent;
@@ -242,11 +276,12 @@ struct pg_args *store_reject_args(const struct reject_row *rows, size_t count)
 {
 	struct pg_args *args = pg_args_create();
 	int topic = pg_array(args, PG_TEXT), partition = pg_array(args, PG_INT4),
-	    offset = pg_array(args, PG_INT8), job = pg_array(args, PG_UUID), reason = pg_array(args, PG_TEXT),
-	    detail = pg_array(args, PG_TEXT), body = pg_array(args, PG_BYTES),
-	    event = pg_array(args, PG_UUID), dead_topic = pg_array(args, PG_TEXT),
-	    key = pg_array(args, PG_TEXT), headers = pg_array(args, PG_TEXT),
-	    letter = pg_array(args, PG_BYTES), about = pg_array(args, PG_UUID);
+	    offset = pg_array(args, PG_INT8), job = pg_array(args, PG_UUID),
+	    reason = pg_array(args, PG_TEXT), detail = pg_array(args, PG_TEXT),
+	    body = pg_array(args, PG_BYTES), event = pg_array(args, PG_UUID),
+	    dead_topic = pg_array(args, PG_TEXT), key = pg_array(args, PG_TEXT),
+	    headers = pg_array(args, PG_TEXT), letter = pg_array(args, PG_BYTES),
+	    about = pg_array(args, PG_UUID);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct reject_row *row = &rows[i];
@@ -261,7 +296,8 @@ struct pg_args *store_reject_args(const struct reject_row *rows, size_t count)
 		pg_push_bytes(args, body, row->bytes, row->len);
 		pg_push_uuid(args, event, &row->event_id);
 		pg_push_string(args, dead_topic, row->dead_topic);
-		pg_push_string(args, key, uuid_format(key_text, row->job_id ? row->job_id : &row->event_id));
+		pg_push_string(args, key,
+			       uuid_format(key_text, row->job_id ? row->job_id : &row->event_id));
 		pg_push_string(args, headers, row->headers);
 		pg_push_bytes(args, letter, row->dead_letter, strlen(row->dead_letter));
 		pg_push_uuid(args, about, row->job_id ? row->job_id : &row->event_id);

@@ -40,9 +40,9 @@ struct claim_row {
 	enum lane lane;
 	const char *bytes; /* of the message, for the payload */
 	size_t len;
-	const char *headers;     /* that come back on every event, as JSON; "" : none */
-	const char *park_reason; /* NULL: CLAIMED; else PARKED for this reason … */
-	nsec due;                /* … until then, wall clock; 0: at once */
+	const char *headers;	     /* that come back on every event, as JSON; "" : none */
+	const char *park_reason;     /* NULL: CLAIMED; else PARKED for this reason … */
+	nsec due;		     /* … until then, wall clock; 0: at once */
 	const struct intent *intent; /* NULL: no call starts with the claim */
 };
 
@@ -57,7 +57,7 @@ struct claimed {
 	int32_t run;
 	int32_t hop;
 	int32_t epoch;
-	int32_t day;      /* of the payload, in days since 2000 */
+	int32_t day;	  /* of the payload, in days since 2000 */
 	const char *tier; /* "" : as in the message, and so below */
 	const char *lane;
 	const char *progress;
@@ -80,18 +80,19 @@ struct standing {
 	int32_t hop;
 	char state[12];
 	struct digest fingerprint;
-	bool ours; /* won after all, by an earlier sending of the same claim */
+	bool ours;		/* won after all, by an earlier sending of the same claim */
 	struct claimed claimed; /* if ours */
 };
 
-struct pg_args *store_classify_args(const struct uuid *claim_id, const struct uuid *ids, size_t count);
+struct pg_args *store_classify_args(const struct uuid *claim_id, const struct uuid *ids,
+				    size_t count);
 struct standing store_standing_read(const struct pg_rows *rows, int row, const struct uuid *owner,
 				    const struct uuid *claim_id);
 
 enum claim_class {
-	CLAIM_WON,        /* ours: by this claim, or by its first sending */
+	CLAIM_WON,	  /* ours: by this claim, or by its first sending */
 	CLAIM_DUPLICATE,  /* the same job again, or an old message: dropped */
-	CLAIM_CONFLICT,   /* same id, other body: rejected */
+	CLAIM_CONFLICT,	  /* same id, other body: rejected */
 	CLAIM_IMPOSSIBLE, /* a follow-up that is newer than its row, or has none: rejected */
 };
 
@@ -114,13 +115,15 @@ struct pg_args *store_pull_args(const struct uuid *owner, const struct uuid *cla
 struct intend_row {
 	struct uuid job_id;
 	int32_t epoch;
-	int32_t day; /* of the attempt, in days since 2000: fixed here, so that sending twice is harmless */
+	int32_t day; /* of the attempt, in days since 2000: fixed here, so that sending twice is
+			harmless */
 	const struct intent *intent;
 };
 
 /* Days since 2000 of a wall-clock time. */
 int32_t store_day(nsec wall);
-struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_row *rows, size_t count);
+struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_row *rows,
+				  size_t count);
 
 /* A message that is no job. */
 struct reject_row {
@@ -128,7 +131,7 @@ struct reject_row {
 	int32_t partition;
 	int64_t offset;
 	const struct uuid *job_id; /* NULL: not known */
-	const char *reason;        /* "unparseable", "conflict", "impossible" … */
+	const char *reason;	   /* "unparseable", "conflict", "impossible" … */
 	const char *detail;
 	const char *bytes;
 	size_t len;

@@ -58,17 +58,18 @@ static void push_money(struct pg_args *args, int column, pico amount)
 /* Closings sorted by attempt, decisions by job: the order in which rows are locked. */
 static void add_closings(struct pg_args *args, struct settlement *const *all, size_t count)
 {
-	int id = pg_array(args, PG_UUID), day = pg_array(args, PG_INT4), state = pg_array(args, PG_TEXT),
-	    verdict = pg_array(args, PG_TEXT), purpose = pg_array(args, PG_TEXT),
-	    reply = pg_array(args, PG_TEXT), status = pg_array(args, PG_INT4),
-	    model = pg_array(args, PG_TEXT), request = pg_array(args, PG_TEXT),
-	    ttfb = pg_array(args, PG_INT4), total = pg_array(args, PG_INT4),
-	    confidence = pg_array(args, PG_FLOAT8), error = pg_array(args, PG_TEXT),
-	    signature = pg_array(args, PG_TEXT), billed = pg_array(args, PG_BOOL),
-	    cost = pg_array(args, PG_INT8), input = pg_array(args, PG_INT8),
-	    cache_read = pg_array(args, PG_INT8), cache_write = pg_array(args, PG_INT8),
-	    cache_write_1h = pg_array(args, PG_INT8), output = pg_array(args, PG_INT8),
-	    reasoning = pg_array(args, PG_INT8), saving = pg_array(args, PG_INT8);
+	int id = pg_array(args, PG_UUID), day = pg_array(args, PG_INT4),
+	    state = pg_array(args, PG_TEXT), verdict = pg_array(args, PG_TEXT),
+	    purpose = pg_array(args, PG_TEXT), reply = pg_array(args, PG_TEXT),
+	    status = pg_array(args, PG_INT4), model = pg_array(args, PG_TEXT),
+	    request = pg_array(args, PG_TEXT), ttfb = pg_array(args, PG_INT4),
+	    total = pg_array(args, PG_INT4), confidence = pg_array(args, PG_FLOAT8),
+	    error = pg_array(args, PG_TEXT), signature = pg_array(args, PG_TEXT),
+	    billed = pg_array(args, PG_BOOL), cost = pg_array(args, PG_INT8),
+	    input = pg_array(args, PG_INT8), cache_read = pg_array(args, PG_INT8),
+	    cache_write = pg_array(args, PG_INT8), cache_write_1h = pg_array(args, PG_INT8),
+	    output = pg_array(args, PG_INT8), reasoning = pg_array(args, PG_INT8),
+	    saving = pg_array(args, PG_INT8);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct settlement *s = all[i];
@@ -103,8 +104,9 @@ static void add_closings(struct pg_args *args, struct settlement *const *all, si
 
 static void add_decisions(struct pg_args *args, struct settlement *const *all, size_t count)
 {
-	int id = pg_array(args, PG_UUID), epoch = pg_array(args, PG_INT4), state = pg_array(args, PG_TEXT),
-	    hop = pg_array(args, PG_INT4), tier = pg_array(args, PG_TEXT), lane = pg_array(args, PG_TEXT),
+	int id = pg_array(args, PG_UUID), epoch = pg_array(args, PG_INT4),
+	    state = pg_array(args, PG_TEXT), hop = pg_array(args, PG_INT4),
+	    tier = pg_array(args, PG_TEXT), lane = pg_array(args, PG_TEXT),
 	    wait = pg_array(args, PG_INT8), reason = pg_array(args, PG_TEXT),
 	    progress = pg_array(args, PG_TEXT), degraded = pg_array(args, PG_BOOL),
 	    unmeasured = pg_array(args, PG_BOOL), is_json = pg_array(args, PG_BOOL),
@@ -148,9 +150,10 @@ static void add_decisions(struct pg_args *args, struct settlement *const *all, s
 
 static void add_debts(struct pg_args *args, struct settlement *const *all, size_t count)
 {
-	int job = pg_array(args, PG_UUID), event = pg_array(args, PG_UUID), kind = pg_array(args, PG_TEXT),
-	    topic = pg_array(args, PG_TEXT), key = pg_array(args, PG_TEXT),
-	    headers = pg_array(args, PG_TEXT), body = pg_array(args, PG_BYTES);
+	int job = pg_array(args, PG_UUID), event = pg_array(args, PG_UUID),
+	    kind = pg_array(args, PG_TEXT), topic = pg_array(args, PG_TEXT),
+	    key = pg_array(args, PG_TEXT), headers = pg_array(args, PG_TEXT),
+	    body = pg_array(args, PG_BYTES);
 
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < all[i]->debt_count; k++) {

@@ -26,7 +26,7 @@
 struct debt {
 	struct uuid event_id;
 	const char *kind; /* "result", "dead", "reply", "move": a constant */
-	char *topic;      /* owned, and so below */
+	char *topic;	  /* owned, and so below */
 	char *key;
 	char *headers; /* JSON object of header names and values */
 	char *body;
@@ -39,9 +39,9 @@ struct settlement {
 	struct uuid attempt_id;
 	int32_t attempt_day;
 	const char *attempt_state; /* "closed", "throttled", "unknown" */
-	const char *verdict;       /* next_step_name() */
-	const char *purpose;       /* what the money bought: "accepted", "repair" … */
-	const char *reply;         /* reply_kind_name() */
+	const char *verdict;	   /* next_step_name() */
+	const char *purpose;	   /* what the money bought: "accepted", "repair" … */
+	const char *reply;	   /* reply_kind_name() */
 	int status;
 	char answered_model[96];
 	char request_id[96];
@@ -59,10 +59,10 @@ struct settlement {
 	struct uuid job_id;
 	int32_t epoch;
 	const char *state; /* "DONE", "DEAD", "CANCELLED", "PARKED", "QUEUED", "CLAIMED" (kept) */
-	int32_t hop;       /* -1: as it is */
+	int32_t hop;	   /* -1: as it is */
 	const char *tier;  /* NULL: as it is */
 	const char *lane;  /* NULL: as it is */
-	nsec wait;         /* PARKED: for how long */
+	nsec wait;	   /* PARKED: for how long */
 	const char *reason;
 	char *progress; /* owned; NULL: none */
 	bool degraded;
@@ -70,7 +70,7 @@ struct settlement {
 	bool is_json;
 	int attempts;
 	double confidence; /* NAN: unmeasured */
-	pico spent;        /* PICO_UNPRICED: not known */
+	pico spent;	   /* PICO_UNPRICED: not known */
 	const char *provider;
 	const char *model;
 	char detail[400];

@@ -88,10 +88,10 @@ static bool fits(const struct candidate *candidate, const struct pick_wish *wish
 {
 	if (wish->restricted && !candidate->endpoint->self_hosted)
 		return false;
-	if (wish->min_window > candidate->traits.context_window && candidate->traits.context_window > 0)
+	if (wish->min_window > candidate->traits.context_window &&
+	    candidate->traits.context_window > 0)
 		return false;
-	return !wish->memo ||
-	       !memo_avoids(wish->memo, candidate->endpoint->name, candidate->model);
+	return !wish->memo || !memo_avoids(wish->memo, candidate->endpoint->name, candidate->model);
 }
 
 size_t targets_fitting(const struct tier *tier, const struct pick_wish *wish)
@@ -120,7 +120,8 @@ static nsec obstacle(const struct target *target, nsec now, const char **reason)
 		*reason = "rate_hold";
 		return target->held_until - now;
 	}
-	if (account->endpoint->max_connections > 0 && account->in_flight >= account->endpoint->max_connections) {
+	if (account->endpoint->max_connections > 0 &&
+	    account->in_flight >= account->endpoint->max_connections) {
 		*reason = "connections";
 		return 100 * NSEC_PER_MSEC;
 	}
@@ -164,7 +165,8 @@ struct pick targets_pick(struct targets *targets, const struct tier *tier,
 			pick.target = target;
 			break;
 		}
-		if (weighted ? random % total < candidate->weight : better(tier, target, pick.target)) {
+		if (weighted ? random % total < candidate->weight
+			     : better(tier, target, pick.target)) {
 			pick.candidate = candidate;
 			pick.target = target;
 		}
@@ -182,7 +184,8 @@ bool targets_open(struct targets *targets, const struct tier *tier, nsec now)
 
 	for (size_t i = 0; i < tier->candidate_count; i++) {
 		reason = NULL;
-		if (obstacle(targets_of(targets, &tier->candidates[i]), now, &reason) == 0 && !reason)
+		if (obstacle(targets_of(targets, &tier->candidates[i]), now, &reason) == 0 &&
+		    !reason)
 			return true;
 	}
 	return false;

@@ -48,17 +48,18 @@ struct target *targets_of(struct targets *targets, const struct candidate *candi
 
 /* What a job needs of a candidate. */
 struct pick_wish {
-	bool restricted;     /* self-hosted endpoints only */
-	int64_t min_window;  /* tokens of context it must have; 0: any */
-	const struct memo *memo; /* what to avoid; NULL: nothing */
+	bool restricted;		/* self-hosted endpoints only */
+	int64_t min_window;		/* tokens of context it must have; 0: any */
+	const struct memo *memo;	/* what to avoid; NULL: nothing */
 	const struct candidate *prefer; /* taken if it may be called now; NULL: none */
 };
 
 struct pick {
 	const struct candidate *candidate; /* NULL: none now */
 	struct target *target;
-	nsec wait;          /* until one may be free; 0 with no candidate: none will ever be */
-	const char *reason; /* "rate_hold", "breaker", "credential", "connections", "no_candidate" */
+	nsec wait; /* until one may be free; 0 with no candidate: none will ever be */
+	const char
+		*reason; /* "rate_hold", "breaker", "credential", "connections", "no_candidate" */
 };
 
 struct pick targets_pick(struct targets *targets, const struct tier *tier,

@@ -13,7 +13,8 @@
 #define TOPIC_TEXT 250 /* Kafka's limit, with the final zero */
 
 /* Each returns its first argument. The config has checked that names fit. */
-const char *topic_lane(char topic[TOPIC_TEXT], const char *prefix, const char *tier, enum lane lane);
+const char *topic_lane(char topic[TOPIC_TEXT], const char *prefix, const char *tier,
+		       enum lane lane);
 const char *topic_intake(char topic[TOPIC_TEXT], const char *prefix);
 const char *topic_results(char topic[TOPIC_TEXT], const char *prefix);
 const char *topic_dead(char topic[TOPIC_TEXT], const char *prefix);

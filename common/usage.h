@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 struct usage {
-	bool known;             /* the provider told; otherwise all are 0 */
-	int64_t input;          /* uncached, not written to a cache */
+	bool known;    /* the provider told; otherwise all are 0 */
+	int64_t input; /* uncached, not written to a cache */
 	int64_t cache_read;
-	int64_t cache_write;    /* short-lived (5 minutes), or the only kind there is */
+	int64_t cache_write;	/* short-lived (5 minutes), or the only kind there is */
 	int64_t cache_write_1h; /* long-lived */
-	int64_t output;         /* reasoning included */
-	int64_t reasoning;      /* the part of output that was not answer */
+	int64_t output;		/* reasoning included */
+	int64_t reasoning;	/* the part of output that was not answer */
 };
 
 static inline int64_t usage_prompt(const struct usage *u)

@@ -28,7 +28,7 @@ struct uuid uuid_make(void); /* v7, of the wall clock */
 struct uuid uuid_at(nsec wall, uint16_t sequence, uint64_t random);
 
 const char *uuid_format(char text[UUID_TEXT], const struct uuid *id); /* returns text */
-bool uuid_parse(const char *text, struct uuid *id);                  /* 8-4-4-4-12, any case */
+bool uuid_parse(const char *text, struct uuid *id);		      /* 8-4-4-4-12, any case */
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
 int uuid_compare(const struct uuid *a, const struct uuid *b); /* as Postgres orders them */
 bool uuid_is_zero(const struct uuid *id);

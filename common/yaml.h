@@ -46,7 +46,8 @@ void yaml_locate_key(const struct yaml *doc, const char *pointer, int *line, int
 bool yaml_error(const struct yaml *doc, const char *pointer, struct error *err, const char *fmt,
 		...) PRINTF(4, 5);
 
-/* Append a tree as YAML that reads back as the same tree. False: it does not fit, or is too deep. */
+/* Append a tree as YAML that reads back as the same tree. False: it does not fit, or is too deep.
+ */
 bool yaml_write(struct buffer *out, const json_t *value);
 
 #endif

@@ -113,8 +113,7 @@ static bool write_object(struct buffer *out, const json_t *object, int depth)
 	json_t *member;
 	bool first = true;
 
-	json_object_foreach((json_t *)object, name, member)
-	{
+	json_object_foreach ((json_t *)object, name, member) {
 		if (!first && !indent(out, depth))
 			return false;
 		if (!write_text(out, name) || !buffer_byte(out, ':') ||
@@ -130,8 +129,7 @@ static bool write_array(struct buffer *out, const json_t *array, int depth)
 	json_t *element;
 	size_t i;
 
-	json_array_foreach((json_t *)array, i, element)
-	{
+	json_array_foreach ((json_t *)array, i, element) {
 		if (i > 0 && !indent(out, depth))
 			return false;
 		if (!buffer_text(out, "- ") || !write_value(out, element, depth + 1))

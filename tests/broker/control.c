@@ -38,8 +38,8 @@ static bool push_errors(const struct control *c, int api, int code, int count, i
 {
 	for (int broker = 1; broker <= c->broker_count; broker++)
 		for (int i = 0; i < count; i++)
-			if (rd_kafka_mock_broker_push_request_error_rtts(
-				    c->cluster, broker, (int16_t)api, 1, code, ms))
+			if (rd_kafka_mock_broker_push_request_error_rtts(c->cluster, broker,
+									 (int16_t)api, 1, code, ms))
 				return false;
 	return true;
 }
@@ -84,12 +84,8 @@ static const struct command {
 	const char *name;
 	bool (*run)(const struct control *c, const char *args);
 } commands[] = {
-	{"down", take_down},
-	{"up", bring_up},
-	{"delay", delay},
-	{"fail", fail},
-	{"leader", move_leader},
-	{"coordinator", move_coordinator},
+	{"down", take_down}, {"up", bring_up},	      {"delay", delay},
+	{"fail", fail},	     {"leader", move_leader}, {"coordinator", move_coordinator},
 	{"look", look},
 };
 

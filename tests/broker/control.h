@@ -5,13 +5,11 @@
  *	down [BROKER]                   disconnect all clients, accept none
  *	up [BROKER]                     accept them again; log and offsets are kept
  *	delay MS [BROKER]               answer every request that much later
- *	fail API CODE COUNT [MS]        answer the next COUNT requests of this API key with the error
- *	                                code, MS later; code -195 disconnects instead, code 0 and a
- *	                                delay beyond the client's timeout lose the answer alone
- *	leader TOPIC PARTITION BROKER   move a partition; -1: it has no leader
- *	coordinator GROUP BROKER        move a group
- *	look                            answer when all that was produced so far is known to have
- *	                                been kept, or consumed
+ *	fail API CODE COUNT [MS]        answer the next COUNT requests of this API key with the
+ *error code, MS later; code -195 disconnects instead, code 0 and a delay beyond the client's
+ *timeout lose the answer alone leader TOPIC PARTITION BROKER   move a partition; -1: it has no
+ *leader coordinator GROUP BROKER        move a group look                            answer when
+ *all that was produced so far is known to have been kept, or consumed
  *
  * BROKER is 1 ... N; without it, all.
  */

@@ -24,7 +24,7 @@ struct guard {
 	rd_kafka_t *clients[GUARD_MAX_NAMES]; /* one per group; one without if there are none */
 	size_t client_count;
 	partitions *committed; /* at the look before */
-	pthread_mutex_t lock; /* of the two below */
+	pthread_mutex_t lock;  /* of the two below */
 	pthread_cond_t looked;
 	uint64_t looks; /* that were answered */
 	int stop_fd;

@@ -35,7 +35,8 @@ struct guard_options {
 struct guard *guard_create(const struct guard_options *options, const char *brokers,
 			   struct error *err) MUST_USE;
 
-/* Waits for a whole look that starts after this call; false when the broker gave no answer to one. */
+/* Waits for a whole look that starts after this call; false when the broker gave no answer to one.
+ */
 bool guard_look(struct guard *guard) MUST_USE;
 void guard_destroy(struct guard *guard);
 AUTO_DEFINE(struct guard, guard_destroy)

@@ -101,8 +101,8 @@ static bool create_topic(rd_kafka_mock_cluster_t *cluster, const struct options 
 	int64_t partitions = options->partitions;
 	rd_kafka_resp_err_t failure;
 
-	if (colon && (!units_count(colon + 1, &partitions) || partitions < 1 ||
-		      partitions > MAX_PARTITIONS))
+	if (colon &&
+	    (!units_count(colon + 1, &partitions) || partitions < 1 || partitions > MAX_PARTITIONS))
 		return error_set(err, ERROR_REJECT, "--topic %s: wants NAME:PARTITIONS, 1 to %d",
 				 spec, MAX_PARTITIONS);
 	failure = rd_kafka_mock_topic_create(cluster, name, (int)partitions, options->brokers);

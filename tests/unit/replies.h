@@ -62,8 +62,7 @@ static inline UNUSED void test_reply_init(struct test_reply *reply, const json_t
 					.len = len,
 					.headers = reply->headers,
 					.wall = TEST_WALL};
-	json_object_foreach(json_object_get(described, "headers"), name, value)
-	{
+	json_object_foreach (json_object_get(described, "headers"), name, value) {
 		ck_assert_uint_lt(reply->raw.header_count, TEST_HEADERS);
 		reply->headers[reply->raw.header_count++] = (struct header){
 			name, json_string_value(value)};

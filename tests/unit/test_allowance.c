@@ -132,7 +132,7 @@ END_TEST
 /* --- a fleet against a row, in virtual time: the rules of sql allow_turn() --- */
 
 struct row {
-	double per_second, level; /* rate */
+	double per_second, level;      /* rate */
 	double cap, charged, reserved; /* balance */
 	nsec at;
 };
@@ -155,8 +155,8 @@ static int wanting(const struct member *fleet, nsec now)
 	return count ? count : 1;
 }
 
-static int64_t grant_rate(struct row *row, struct member *m, struct member *fleet, struct allowance_ask ask,
-			  nsec now)
+static int64_t grant_rate(struct row *row, struct member *m, struct member *fleet,
+			  struct allowance_ask ask, nsec now)
 {
 	double passed = (double)(now - m->last) / 1e9, share, entitled;
 	int n;
@@ -213,7 +213,8 @@ static double run_rate(double per_minute, int64_t amount, double seconds)
 				struct allowance_ask ask = allowance_ask(&m->a, 100, now);
 
 				m->next = now + ALLOWANCE_TURN;
-				allowance_grant(&m->a, grant_rate(&row, m, fleet, ask, now), now, now);
+				allowance_grant(&m->a, grant_rate(&row, m, fleet, ask, now), now,
+						now);
 			}
 		}
 	return spent / (row.per_second * (seconds - 10));
@@ -276,7 +277,8 @@ START_TEST(a_fleet_never_passes_a_cap_and_gets_near_it)
 				if (allowance_has(&m->a, bound, now)) {
 					allowance_take(&m->a, bound, now);
 					m->leased -= (double)bound;
-					row.reserved -= (double)bound; /* settled at once, for half of it */
+					row.reserved -=
+						(double)bound; /* settled at once, for half of it */
 					row.charged += (double)(bound / 2);
 				} else {
 					allowance_refuse(&m->a, bound);
@@ -285,7 +287,8 @@ START_TEST(a_fleet_never_passes_a_cap_and_gets_near_it)
 					struct allowance_ask ask = allowance_ask(&m->a, 10, now);
 
 					m->next = now + ALLOWANCE_TURN;
-					allowance_grant(&m->a, (int64_t)grant_balance(&row, m, ask), now, now);
+					allowance_grant(&m->a, (int64_t)grant_balance(&row, m, ask),
+							now, now);
 				}
 				ck_assert_double_le(row.charged + row.reserved, row.cap);
 				ck_assert_double_ge(row.reserved, 0);
@@ -348,9 +351,10 @@ START_TEST(units_have_names)
 }
 END_TEST
 
-UNIT_TESTS(allowance, nothing_is_had_before_it_is_granted, a_lease_ends_two_seconds_after_it_was_asked_for,
-	   a_rate_is_spread_over_its_turn, a_balance_is_had_at_once, a_hold_outlasts_what_is_left,
-	   what_was_refused_is_asked_for, a_steady_pace_is_asked_for_ahead,
-	   more_than_the_period_has_left_is_out_of_reach, a_fleet_uses_a_rate_up,
-	   a_fleet_never_passes_a_cap_and_gets_near_it, a_guess_learns_and_stays_above,
-	   providers_count_a_call_in_their_own_way, units_have_names)
+UNIT_TESTS(allowance, nothing_is_had_before_it_is_granted,
+	   a_lease_ends_two_seconds_after_it_was_asked_for, a_rate_is_spread_over_its_turn,
+	   a_balance_is_had_at_once, a_hold_outlasts_what_is_left, what_was_refused_is_asked_for,
+	   a_steady_pace_is_asked_for_ahead, more_than_the_period_has_left_is_out_of_reach,
+	   a_fleet_uses_a_rate_up, a_fleet_never_passes_a_cap_and_gets_near_it,
+	   a_guess_learns_and_stays_above, providers_count_a_call_in_their_own_way,
+	   units_have_names)

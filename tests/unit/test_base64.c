@@ -6,8 +6,12 @@
 
 START_TEST(the_vectors_of_rfc_4648_hold_both_ways)
 {
-	static const char *const vectors[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-						 {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
+	static const char *const vectors[][2] = {{"", ""},
+						 {"f", "Zg=="},
+						 {"fo", "Zm8="},
+						 {"foo", "Zm9v"},
+						 {"foob", "Zm9vYg=="},
+						 {"fooba", "Zm9vYmE="},
 						 {"foobar", "Zm9vYmFy"}};
 
 	for (size_t i = 0; i < COUNT_OF(vectors); i++) {
@@ -27,7 +31,8 @@ END_TEST
 
 START_TEST(what_is_not_base64_is_refused)
 {
-	static const char *const bad[] = {"Z", "Zg=", "Z===", "Zm9v Zm9v", "Zm9\n", "====", "Zg==Zg=="};
+	static const char *const bad[] = {"Z",	   "Zg=",  "Z===",    "Zm9v Zm9v",
+					  "Zm9\n", "====", "Zg==Zg=="};
 
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		struct buffer out = {0};

@@ -340,8 +340,7 @@ static bool is_noted(const json_t *notes, const char *one, const char *other)
 	json_t *note;
 	size_t i;
 
-	json_array_foreach((json_t *)notes, i, note)
-	{
+	json_array_foreach ((json_t *)notes, i, note) {
 		const char *text = json_string_value(note);
 
 		if (strstr(text, one) && strstr(text, other))

@@ -106,8 +106,7 @@ static size_t undescribed(const json_t *schema, const json_t *part, const char *
 	json_t *child;
 	size_t missing = 0, i;
 
-	json_object_foreach(json_object_get(part, "properties"), name, child)
-	{
+	json_object_foreach (json_object_get(part, "properties"), name, child) {
 		const char *ref = json_text(child, "$ref", "#/$defs/");
 		const json_t *def = json_object_get(json_object_get(schema, "$defs"),
 						    ref + strlen("#/$defs/"));
@@ -119,12 +118,10 @@ static size_t undescribed(const json_t *schema, const json_t *part, const char *
 			missing++;
 		}
 	}
-	json_object_foreach((json_t *)part, name, child)
-	{
+	json_object_foreach ((json_t *)part, name, child) {
 		missing += undescribed(schema, child, name);
 	}
-	json_array_foreach((json_t *)part, i, child)
-	{
+	json_array_foreach ((json_t *)part, i, child) {
 		missing += undescribed(schema, child, where);
 	}
 	return missing;

@@ -71,8 +71,7 @@ START_TEST(every_golden_reply_means_what_a_reader_says)
 		return;
 	}
 	json_auto_t *manifest = load_json(EXAMPLES "manifest.json");
-	json_array_foreach(json_object_get(manifest, "examples"), i, entry)
-	{
+	json_array_foreach (json_object_get(manifest, "examples"), i, entry) {
 		if (!is_ours(entry))
 			continue;
 		check_file(expected, entry);

@@ -38,8 +38,8 @@ END_TEST
 
 START_TEST(what_is_not_an_amount_is_refused)
 {
-	static const char *const bad[] = {"", "$", ".", "1e3", "-1", "1.2.3", "0.0000000000001",
-					  "99999999999", "1 "};
+	static const char *const bad[] = {
+		"", "$", ".", "1e3", "-1", "1.2.3", "0.0000000000001", "99999999999", "1 "};
 	pico amount;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

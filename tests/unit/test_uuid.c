@@ -39,9 +39,12 @@ END_TEST
 
 START_TEST(what_is_not_an_id_is_refused)
 {
-	static const char *const bad[] = {
-		"", "0190", "01902d5e-7b1c-7000-8000-00000000000", "01902d5e-7b1c-7000-8000-0000000000000",
-		"01902d5e7b1c70008000000000000000", "01902d5e-7b1c-7000-8000-00000000000g"};
+	static const char *const bad[] = {"",
+					  "0190",
+					  "01902d5e-7b1c-7000-8000-00000000000",
+					  "01902d5e-7b1c-7000-8000-0000000000000",
+					  "01902d5e7b1c70008000000000000000",
+					  "01902d5e-7b1c-7000-8000-00000000000g"};
 	struct uuid id;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -85,7 +85,8 @@ static void print_verdict(const char *file, const struct config *config, const j
 	for (i = 0; i < config->tier_count; i++)
 		printf("%s %s", i > 0 ? "," : "", config->tiers[i].name);
 	putchar('\n');
-	json_array_foreach((json_t *)notes, i, note) printf("note: %s\n", json_string_value(note));
+	json_array_foreach ((json_t *)notes, i, note)
+		printf("note: %s\n", json_string_value(note));
 }
 
 static int run_check(int argc, char **argv)

@@ -51,8 +51,7 @@ static bool fill_in(const struct envelope_rules *rules, const char *line, size_t
 		return false;
 	if (!json_is_object(object) || !open_object(bytes, line, len))
 		return error_set(err, ERROR_REJECT, "a job must be a JSON object");
-	json_object_foreach((json_t *)rules->defaults, name, value)
-	{
+	json_object_foreach ((json_t *)rules->defaults, name, value) {
 		if (json_object_get(object, name))
 			continue;
 		add_member(bytes, name, value, first);

@@ -181,7 +181,9 @@ bool jobs_tree_print(const char *json, struct error *err)
 	print_facts(job);
 	print_block("message", json_text(job, "message", NULL));
 	print_attempts(json_object_get(job, "attempts"));
-	json_array_foreach(json_object_get(job, "results"), i, item) print_result(item);
-	json_array_foreach(json_object_get(job, "owed"), i, item) print_owed(item);
+	json_array_foreach (json_object_get(job, "results"), i, item)
+		print_result(item);
+	json_array_foreach (json_object_get(job, "owed"), i, item)
+		print_owed(item);
 	return true;
 }

@@ -14,14 +14,16 @@ struct wishes {
 };
 
 static const struct argument table[] = {
-	ARGUMENT_FLAG(struct wishes, dry_run, "dry-run", 'n', "only say how many migrations are missing"),
+	ARGUMENT_FLAG(struct wishes, dry_run, "dry-run", 'n',
+		      "only say how many migrations are missing"),
 	{0},
 };
 
 static const struct argument_form form = {
 	.usage = "",
 	.summary = "Apply the migrations this database lacks.",
-	.details = "Needs a role that may create the schema \"sluice\" and roles. Safe to run again, and by two at\n"
+	.details = "Needs a role that may create the schema \"sluice\" and roles. Safe to run "
+		   "again, and by two at\n"
 		   "once: an advisory lock makes the second wait and find nothing to do.\n",
 	.table = table,
 };
@@ -34,11 +36,11 @@ static void told(const char *file)
 static int report(const struct migrate_report *report, bool json)
 {
 	if (json)
-		printf("{\"applied\":%d,\"present\":%d,\"last\":\"%s\"}\n", report->applied, report->present,
-		       report->last);
+		printf("{\"applied\":%d,\"present\":%d,\"last\":\"%s\"}\n", report->applied,
+		       report->present, report->last);
 	else
-		printf("%d applied, %d already there; the schema is at %s\n", report->applied, report->present,
-		       report->last);
+		printf("%d applied, %d already there; the schema is at %s\n", report->applied,
+		       report->present, report->last);
 	return COMMAND_OK;
 }
 
@@ -69,7 +71,8 @@ static int run(int argc, char **argv)
 
 		if (missing < 0)
 			return failed(&err);
-		printf(wishes.common.json ? "{\"missing\":%d}\n" : "%d migrations are missing\n", missing);
+		printf(wishes.common.json ? "{\"missing\":%d}\n" : "%d migrations are missing\n",
+		       missing);
 		return COMMAND_OK;
 	}
 	if (!migrate(pg, &done, wishes.common.json ? NULL : told, &err))

@@ -61,16 +61,19 @@ static bool is_fault(enum reply_kind kind)
 	       kind == REPLY_UNKNOWN_MODEL;
 }
 
-static void hold(struct worker *w, struct target *target, const struct reply *reply, int tries, nsec now)
+static void hold(struct worker *w, struct target *target, const struct reply *reply, int tries,
+		 nsec now)
 {
-	nsec wait = backoff_wait(&w->config->worker.throttled, tries, reply->retry_after, random_next(&w->random));
+	nsec wait = backoff_wait(&w->config->worker.throttled, tries, reply->retry_after,
+				 random_next(&w->random));
 
 	if (now + wait > target->held_until)
 		target->held_until = now + wait;
 	metrics_add(METRIC_throttled_total, 1, LABELS(target->model));
 }
 
-static void learn(struct worker *w, struct work *work, const struct reply *reply, nsec duration, nsec now)
+static void learn(struct worker *w, struct work *work, const struct reply *reply, nsec duration,
+		  nsec now)
 {
 	struct target *target = work->target;
 
@@ -80,8 +83,8 @@ static void learn(struct worker *w, struct work *work, const struct reply *reply
 		breaker_release(&target->breaker, work->is_probe, now);
 		breaker_trip(credential, now);
 		log_error("credential_broken", "provider=%s credential=%s code=%s message=%s",
-			  target->account->endpoint->name, target->account->endpoint->credential, reply->code,
-			  reply->message);
+			  target->account->endpoint->name, target->account->endpoint->credential,
+			  reply->code, reply->message);
 		return;
 	}
 	if (work->is_credential_probe)
@@ -112,25 +115,32 @@ static void tell(const struct work *work, const struct reply *reply, const struc
 	const char *model = *reply->model ? reply->model : work->candidate->model;
 
 	log_info("call",
-		 "job=%s run=%d hop=%d attempt=%s trace=%.32s user=%s provider=%s model=%s status=%d reply=%s verdict=%s "
-		 "input_tokens=%lld cached_tokens=%lld output_tokens=%lld ttfb_ms=%d total_ms=%d number=%d "
+		 "job=%s run=%d hop=%d attempt=%s trace=%.32s user=%s provider=%s model=%s "
+		 "status=%d reply=%s verdict=%s "
+		 "input_tokens=%lld cached_tokens=%lld output_tokens=%lld ttfb_ms=%d total_ms=%d "
+		 "number=%d "
 		 "fallback=%s reason=%s code=%s",
 		 uuid_format(job, &work->job->id), (int)work->job->run, (int)work->job->hop,
-		 uuid_format(attempt, &s->attempt_id), trace, work->job->user, work->candidate->endpoint->name, model,
-		 s->status, s->reply, s->verdict, (long long)usage_prompt(&reply->usage),
-		 (long long)reply->usage.cache_read, (long long)reply->usage.output, s->ttfb_ms, s->total_ms,
-		 work->memo.attempts, work->memo.avoided_count > 0 ? "yes" : "no", s->reason ? s->reason : "",
+		 uuid_format(attempt, &s->attempt_id), trace, work->job->user,
+		 work->candidate->endpoint->name, model, s->status, s->reply, s->verdict,
+		 (long long)usage_prompt(&reply->usage), (long long)reply->usage.cache_read,
+		 (long long)reply->usage.output, s->ttfb_ms, s->total_ms, work->memo.attempts,
+		 work->memo.avoided_count > 0 ? "yes" : "no", s->reason ? s->reason : "",
 		 reply->code);
 	metrics_add(METRIC_attempts_total, 1, LABELS(work->tier->name, model, s->reply));
 	metrics_observe_time(METRIC_call_seconds, http->total, LABELS(model));
 	if (http->first_byte > 0)
-		metrics_observe_time(METRIC_call_first_byte_seconds, http->first_byte, LABELS(model));
+		metrics_observe_time(METRIC_call_first_byte_seconds, http->first_byte,
+				     LABELS(model));
 	metrics_add(METRIC_tokens_total, (double)reply->usage.input, LABELS(model, "input"));
-	metrics_add(METRIC_tokens_total, (double)reply->usage.cache_read, LABELS(model, "cache_read"));
-	metrics_add(METRIC_tokens_total, (double)(reply->usage.cache_write + reply->usage.cache_write_1h),
+	metrics_add(METRIC_tokens_total, (double)reply->usage.cache_read,
+		    LABELS(model, "cache_read"));
+	metrics_add(METRIC_tokens_total,
+		    (double)(reply->usage.cache_write + reply->usage.cache_write_1h),
 		    LABELS(model, "cache_write"));
 	metrics_add(METRIC_tokens_total, (double)reply->usage.output, LABELS(model, "output"));
-	metrics_add(METRIC_verdicts_total, 1, LABELS(work->tier->name, s->verdict, s->reason ? s->reason : ""));
+	metrics_add(METRIC_verdicts_total, 1,
+		    LABELS(work->tier->name, s->verdict, s->reason ? s->reason : ""));
 }
 
 static void finish_one(struct worker *w, struct work *work, const struct http_reply *http, nsec now)
@@ -165,7 +175,8 @@ void calls_finish(struct worker *w, nsec now)
 	}
 }
 
-/* Calls that outlast the grace period: their answers are lost to us, their bounds become unknown spend. */
+/* Calls that outlast the grace period: their answers are lost to us, their bounds become unknown
+ * spend. */
 void calls_give_up(struct worker *w, nsec now)
 {
 	struct work *work;

@@ -60,7 +60,8 @@ bool claims_know(const struct worker *w, const struct uuid *claim_id)
 
 static int by_job_id(const void *a, const void *b)
 {
-	return uuid_compare(&(*(struct work *const *)a)->job->id, &(*(struct work *const *)b)->job->id);
+	return uuid_compare(&(*(struct work *const *)a)->job->id,
+			    &(*(struct work *const *)b)->job->id);
 }
 
 static void send_claim(struct worker *w, struct request *request)
@@ -84,7 +85,8 @@ static void send_claim(struct worker *w, struct request *request)
 		};
 	}
 	FAILPOINT("K03");
-	worker_send(w, request, "claim", store_claim_args(&w->id, &group->id, rows, request->count));
+	worker_send(w, request, "claim",
+		    store_claim_args(&w->id, &group->id, rows, request->count));
 	metrics_observe(METRIC_transaction_rows, (double)request->count, LABELS("claim"));
 }
 
@@ -118,7 +120,8 @@ static struct uuid message_event_id(const struct worker *w, const struct rejecte
 	return id;
 }
 
-static char *dead_letter(const struct worker *w, const struct rejected *rejected, const struct uuid *event_id)
+static char *dead_letter(const struct worker *w, const struct rejected *rejected,
+			 const struct uuid *event_id)
 {
 	struct event_message message = {
 		.event_id = *event_id,
@@ -187,8 +190,8 @@ void claims_resend(struct worker *w, struct request *request)
 	}
 }
 
-static void open_request(struct worker *w, struct claim_group *group, enum request_kind kind, size_t from,
-			 size_t count)
+static void open_request(struct worker *w, struct claim_group *group, enum request_kind kind,
+			 size_t from, size_t count)
 {
 	struct request *request;
 
@@ -229,10 +232,10 @@ static void store_offsets(struct worker *w, const struct claim_group *group)
 	for (size_t i = 0; i < group->offset_count; i++) {
 		const struct stored_offset *offset = &group->offsets[i];
 
-		if (!kafka_consumer_store(w->consumer, offset->topic, offset->partition, offset->assignment,
-					  offset->next))
-			log_info("offset_not_ours", "topic=%s partition=%d", w->topics[offset->topic].name,
-				 (int)offset->partition);
+		if (!kafka_consumer_store(w->consumer, offset->topic, offset->partition,
+					  offset->assignment, offset->next))
+			log_info("offset_not_ours", "topic=%s partition=%d",
+				 w->topics[offset->topic].name, (int)offset->partition);
 	}
 	FAILPOINT("K05");
 }
@@ -267,7 +270,8 @@ static struct job *read_payload(struct worker *w, const struct claimed *claimed,
 	return job;
 }
 
-struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed, nsec now)
+struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed,
+			  nsec now)
 {
 	enum lane lane;
 
@@ -325,7 +329,8 @@ static void forget(struct worker *w, struct claim_group *group, size_t i)
 	work_destroy(&w->works, TAKE(group->works[i]));
 }
 
-static void won(struct worker *w, struct claim_group *group, size_t i, const struct claimed *claimed, nsec now)
+static void won(struct worker *w, struct claim_group *group, size_t i,
+		const struct claimed *claimed, nsec now)
 {
 	metrics_add(METRIC_claims_total, 1, LABELS("won"));
 	if (claimed->parked || !load_payload(w, group->works[i], claimed)) {
@@ -337,7 +342,8 @@ static void won(struct worker *w, struct claim_group *group, size_t i, const str
 	claims_adopt(w, TAKE(group->works[i]), claimed, now);
 }
 
-static ssize_t find_in(const struct claim_group *group, const struct request *request, const struct uuid *id)
+static ssize_t find_in(const struct claim_group *group, const struct request *request,
+		       const struct uuid *id)
 {
 	size_t low = request->from, high = request->from + request->count;
 
@@ -348,7 +354,8 @@ static ssize_t find_in(const struct claim_group *group, const struct request *re
 	return -1;
 }
 
-static void read_claim(struct worker *w, struct request *request, const struct pg_rows *rows, nsec now)
+static void read_claim(struct worker *w, struct request *request, const struct pg_rows *rows,
+		       nsec now)
 {
 	struct claim_group *group = request->group;
 	size_t left = 0;
@@ -372,7 +379,8 @@ static void to_reject(struct claim_group *group, const struct worker *w, const s
 {
 	struct rejected *rejected;
 
-	group->rejects = xrealloc(group->rejects, (group->reject_count + 1) * sizeof(*group->rejects));
+	group->rejects = xrealloc(group->rejects,
+				  (group->reject_count + 1) * sizeof(*group->rejects));
 	rejected = &group->rejects[group->reject_count++];
 	*rejected = (struct rejected){
 		.topic = w->topics[work->topic].name,
@@ -386,12 +394,13 @@ static void to_reject(struct claim_group *group, const struct worker *w, const s
 	};
 	snprintf(rejected->detail, sizeof(rejected->detail), "%s", detail);
 	metrics_add(METRIC_rejects_total, 1, LABELS(reason));
-	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s", rejected->topic,
-		 (int)rejected->partition, (long long)rejected->offset, reason, rejected->detail);
+	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s",
+		 rejected->topic, (int)rejected->partition, (long long)rejected->offset, reason,
+		 rejected->detail);
 }
 
-static void classify_one(struct worker *w, struct claim_group *group, size_t i, const struct standing *standing,
-			 nsec now)
+static void classify_one(struct worker *w, struct claim_group *group, size_t i,
+			 const struct standing *standing, nsec now)
 {
 	const struct work *work = group->works[i];
 
@@ -404,7 +413,8 @@ static void classify_one(struct worker *w, struct claim_group *group, size_t i, 
 		break;
 	case CLAIM_CONFLICT:
 		metrics_add(METRIC_claims_total, 1, LABELS("conflict"));
-		to_reject(group, w, work, "conflict", "a job with this job_id exists and has another body");
+		to_reject(group, w, work, "conflict",
+			  "a job with this job_id exists and has another body");
 		break;
 	case CLAIM_IMPOSSIBLE:
 		metrics_add(METRIC_claims_total, 1, LABELS("impossible"));
@@ -415,7 +425,8 @@ static void classify_one(struct worker *w, struct claim_group *group, size_t i, 
 	forget(w, group, i);
 }
 
-static void read_classify(struct worker *w, struct request *request, const struct pg_rows *rows, nsec now)
+static void read_classify(struct worker *w, struct request *request, const struct pg_rows *rows,
+			  nsec now)
 {
 	struct claim_group *group = request->group;
 	size_t rejects_before = group->reject_count;
@@ -427,7 +438,8 @@ static void read_classify(struct worker *w, struct request *request, const struc
 		ENSURE(at >= 0);
 		classify_one(w, group, (size_t)at, &standing, now);
 	}
-	open_request(w, group, REQUEST_REJECT, rejects_before, group->reject_count - rejects_before);
+	open_request(w, group, REQUEST_REJECT, rejects_before,
+		     group->reject_count - rejects_before);
 }
 
 /* Postgres refused a row: half the statement, until the culprit is alone. */
@@ -451,7 +463,8 @@ static void bisect(struct worker *w, struct request *request, const struct pg_an
 	open_request(w, group, REQUEST_REJECT, before, 1);
 }
 
-static void read_rows(struct worker *w, struct request *request, const struct pg_answer *answer, nsec now)
+static void read_rows(struct worker *w, struct request *request, const struct pg_answer *answer,
+		      nsec now)
 {
 	if (request->kind == REQUEST_CLAIM)
 		read_claim(w, request, answer->rows, now);
@@ -468,7 +481,8 @@ static void read_pull(struct worker *w, const struct pg_rows *rows, nsec now)
 		struct work *work;
 
 		if (!job) {
-			/* Stays CLAIMED and is handed back by the comparison, until its payload is mended. */
+			/* Stays CLAIMED and is handed back by the comparison, until its payload is
+			 * mended. */
 			log_error("payload_unreadable", "why=%s", err.text);
 			continue;
 		}
@@ -523,11 +537,13 @@ static void send_pull(struct worker *w, size_t most, bool suspects)
 
 	for (size_t i = 0; i < w->topic_count; i++)
 		if (suspects || targets_open(w->targets, w->topics[i].tier, clock_now()))
-			wants[count++] = (struct pull_want){w->topics[i].tier->name, w->topics[i].lane, each};
+			wants[count++] = (struct pull_want){w->topics[i].tier->name,
+							    w->topics[i].lane, each};
 	request->claim_id = uuid_make();
 	request->suspects = suspects;
 	w->pull_open = true;
-	worker_send(w, request, "pull", store_pull_args(&w->id, &request->claim_id, wants, count, suspects));
+	worker_send(w, request, "pull",
+		    store_pull_args(&w->id, &request->claim_id, wants, count, suspects));
 }
 
 void claims_pull(struct worker *w, nsec now)

@@ -16,15 +16,19 @@ struct wishes {
 
 static const struct argument table[] = {
 	ARGUMENT_TEXT(struct wishes, listen, "listen", 'l', "ADDRESS",
-		      "serve /metrics, /healthz and /readyz here instead of worker.listen; \"\" for nowhere"),
+		      "serve /metrics, /healthz and /readyz here instead of worker.listen; \"\" "
+		      "for nowhere"),
 	{0},
 };
 
 static const struct argument_form form = {
 	.usage = "",
-	.summary = "Run one worker: claim jobs from the tier topics and from Postgres, call providers, settle.",
-	.details = "Start as many as you like, on as many hosts: Kafka spreads the topics over them and every\n"
-		   "limit is the fleet's. SIGTERM finishes what is on the wire within worker.grace and hands\n"
+	.summary = "Run one worker: claim jobs from the tier topics and from Postgres, call "
+		   "providers, settle.",
+	.details = "Start as many as you like, on as many hosts: Kafka spreads the topics over "
+		   "them and every\n"
+		   "limit is the fleet's. SIGTERM finishes what is on the wire within worker.grace "
+		   "and hands\n"
 		   "back the rest; a second one ends it now. SIGUSR1 logs what it is doing.\n",
 	.table = table,
 };

@@ -2,8 +2,8 @@
  * The worker's own door: /metrics for Prometheus, /healthz (is it alive) and
  * /readyz (does it get on), all without a line in the log.
  */
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ensure.h"
 #include "metrics.h"
@@ -20,7 +20,8 @@ static const char *trouble(const struct worker *w, nsec now)
 {
 	for (int i = 0; i < PG_COUNT; i++)
 		if (!pg_ready(w->pgs[i]))
-			return *pg_trouble(w->pgs[i]) ? pg_trouble(w->pgs[i]) : "connecting to postgres";
+			return *pg_trouble(w->pgs[i]) ? pg_trouble(w->pgs[i])
+						      : "connecting to postgres";
 	if (w->stop_at)
 		return "stopping";
 	if (!starts_allowed(w, now))
@@ -40,7 +41,8 @@ static void measure(const struct worker *w)
 
 		if (target->breaker.state != BREAKER_CLOSED ||
 		    target->account->credential.state != BREAKER_CLOSED)
-			metrics_set(METRIC_breaker_open, 1, LABELS(endpoint->name, endpoint->credential));
+			metrics_set(METRIC_breaker_open, 1,
+				    LABELS(endpoint->name, endpoint->credential));
 	}
 }
 

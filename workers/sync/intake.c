@@ -37,7 +37,8 @@ static void reject(struct worker *w, struct claim_group *group, const struct kaf
 {
 	struct rejected *rejected;
 
-	group->rejects = xrealloc(group->rejects, (group->reject_count + 1) * sizeof(*group->rejects));
+	group->rejects = xrealloc(group->rejects,
+				  (group->reject_count + 1) * sizeof(*group->rejects));
 	rejected = &group->rejects[group->reject_count++];
 	*rejected = (struct rejected){
 		.topic = w->topics[message->topic].name,
@@ -52,8 +53,9 @@ static void reject(struct worker *w, struct claim_group *group, const struct kaf
 		rejected->job_id = job->id;
 	snprintf(rejected->detail, sizeof(rejected->detail), "%s", detail);
 	metrics_add(METRIC_rejects_total, 1, LABELS(reason));
-	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s", rejected->topic,
-		 (int)message->partition, (long long)message->offset, reason, rejected->detail);
+	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s",
+		 rejected->topic, (int)message->partition, (long long)message->offset, reason,
+		 rejected->detail);
 }
 
 static int32_t header_number(const struct kafka_message *message, const char *name)
@@ -61,7 +63,8 @@ static int32_t header_number(const struct kafka_message *message, const char *na
 	struct kafka_header header;
 	char text[12] = "";
 
-	if (!kafka_message_header(message, name, &header) || !header.value || header.len >= sizeof(text))
+	if (!kafka_message_header(message, name, &header) || !header.value ||
+	    header.len >= sizeof(text))
 		return 0;
 	memcpy(text, header.value, header.len);
 	return (int32_t)strtol(text, NULL, 10);
@@ -98,14 +101,15 @@ static struct work *in_group(const struct claim_group *group, const struct uuid 
 }
 
 /* The same job twice in one group: the second is dropped or in conflict before Postgres sees it. */
-static bool is_repeated(struct worker *w, struct claim_group *group, const struct kafka_message *message,
-			struct job *job)
+static bool is_repeated(struct worker *w, struct claim_group *group,
+			const struct kafka_message *message, struct job *job)
 {
 	const struct work *other = in_group(group, &job->id);
 
 	if (!other)
 		return false;
-	if (job->thin || other->job->thin || digest_equal(&job->fingerprint, &other->job->fingerprint)) {
+	if (job->thin || other->job->thin ||
+	    digest_equal(&job->fingerprint, &other->job->fingerprint)) {
 		metrics_add(METRIC_claims_total, 1, LABELS("duplicate"));
 	} else {
 		metrics_add(METRIC_claims_total, 1, LABELS("conflict"));
@@ -126,7 +130,8 @@ static struct json_span own_schema(const char *bytes, size_t len)
 {
 	struct json_span whole = {bytes, len}, output, schema = {0};
 
-	if (json_span_member(whole, "output", &output) && json_span_member(output, "schema", &schema))
+	if (json_span_member(whole, "output", &output) &&
+	    json_span_member(output, "schema", &schema))
 		return schema;
 	return (struct json_span){0};
 }
@@ -134,7 +139,8 @@ static struct json_span own_schema(const char *bytes, size_t len)
 void intake_contract(struct worker *w, struct work *work, const char *bytes, size_t len)
 {
 	const struct task *task = config_task(w->config, work->job->task);
-	const json_t *document = work->job->output_given ? work->job->output_schema : task->output_schema;
+	const json_t *document = work->job->output_given ? work->job->output_schema
+							 : task->output_schema;
 	struct json_span text = {0};
 	AUTO(xfree) char *written = NULL;
 	struct error err;
@@ -150,12 +156,14 @@ void intake_contract(struct worker *w, struct work *work, const char *bytes, siz
 		written = json_write(document); /* a member spelled with escapes */
 		text = (struct json_span){written, strlen(written)};
 	}
-	work->contract = contracts_get(w->contracts, text.bytes, text.len, (json_t *)document, &err);
+	work->contract = contracts_get(w->contracts, text.bytes, text.len, (json_t *)document,
+				       &err);
 	if (!work->contract)
 		doom(work, "invalid_schema", err.text);
 }
 
-/* What can be said of a job before it is claimed; it is claimed all the same, so that its end is an outcome. */
+/* What can be said of a job before it is claimed; it is claimed all the same, so that its end is an
+ * outcome. */
 static void examine(struct worker *w, struct work *work)
 {
 	const struct job *job = work->job;
@@ -177,12 +185,12 @@ static void examine(struct worker *w, struct work *work)
 	}
 }
 
-static void take_job(struct worker *w, struct claim_group *group, const struct kafka_message *message,
-		     struct job *job, nsec now)
+static void take_job(struct worker *w, struct claim_group *group,
+		     const struct kafka_message *message, struct job *job, nsec now)
 {
 	const struct tier_topic *topic = &w->topics[message->topic];
-	struct work *work = work_create(&w->works, job, xmemdup(message->value, message->len), message->len,
-					returned_headers(message));
+	struct work *work = work_create(&w->works, job, xmemdup(message->value, message->len),
+					message->len, returned_headers(message));
 	nsec wall = clock_wall(), sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC;
 
 	work->tier = topic->tier;
@@ -210,7 +218,8 @@ static void note_offset(struct claim_group *group, const struct kafka_message *m
 			return;
 		}
 	}
-	group->offsets = xrealloc(group->offsets, (group->offset_count + 1) * sizeof(*group->offsets));
+	group->offsets = xrealloc(group->offsets,
+				  (group->offset_count + 1) * sizeof(*group->offsets));
 	group->offsets[group->offset_count++] = (struct stored_offset){
 		.topic = message->topic,
 		.partition = message->partition,
@@ -219,7 +228,8 @@ static void note_offset(struct claim_group *group, const struct kafka_message *m
 	};
 }
 
-static struct job *read_message(struct worker *w, const struct kafka_message *message, struct error *err)
+static struct job *read_message(struct worker *w, const struct kafka_message *message,
+				struct error *err)
 {
 	struct job_source source = {
 		.cluster = w->cluster,
@@ -244,7 +254,8 @@ static bool is_too_old(const struct worker *w, const struct kafka_message *messa
 	nsec sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC;
 
 	/* Embedded brokers may give no real time. */
-	return longest > 0 && message->timestamp_ms > REAL_TIMESTAMP && wall > sent && wall - sent > longest;
+	return longest > 0 && message->timestamp_ms > REAL_TIMESTAMP && wall > sent &&
+	       wall - sent > longest;
 }
 
 static void take(struct worker *w, const struct kafka_message *message, nsec now)
@@ -261,7 +272,8 @@ static void take(struct worker *w, const struct kafka_message *message, nsec now
 	}
 	if (is_too_old(w, message)) {
 		reject(w, group, message, job, "too_old",
-		       "the message is older than worker.max_job_age: its job may have been finished and forgotten");
+		       "the message is older than worker.max_job_age: its job may have been "
+		       "finished and forgotten");
 		job_destroy(job);
 		return;
 	}
@@ -287,7 +299,8 @@ static size_t read_topic(struct worker *w, size_t topic, size_t most, nsec now)
 		claims_flush(w, now, false);
 	}
 	if (count > 0)
-		metrics_add(METRIC_messages_read_total, (double)count, LABELS(w->topics[topic].name));
+		metrics_add(METRIC_messages_read_total, (double)count,
+			    LABELS(w->topics[topic].name));
 	return count;
 }
 
@@ -313,7 +326,8 @@ void intake_read(struct worker *w, nsec now)
 	size_t room = intake_room(w);
 	size_t kept, count;
 
-	if (w->stop_at || w->alone || room == 0 || !pg_ready(w->pgs[PG_CLAIM]) || !starts_allowed(w, now))
+	if (w->stop_at || w->alone || room == 0 || !pg_ready(w->pgs[PG_CLAIM]) ||
+	    !starts_allowed(w, now))
 		return;
 	claims_pull(w, now);
 	/* Express first, but a share stays for normal. */

@@ -14,7 +14,7 @@
 #include "worker.h"
 
 #define BEAT_EVERY NSEC_PER_SEC
-#define BEAT_GAP (5 * NSEC_PER_SEC)     /* a longer silence breaks the chain */
+#define BEAT_GAP (5 * NSEC_PER_SEC)	 /* a longer silence breaks the chain */
 #define FIT_TO_JUDGE (20 * NSEC_PER_SEC) /* of beats without a gap */
 #define SWEEP_EVERY (3 * NSEC_PER_SEC)
 #define COMPARE_EVERY (60 * NSEC_PER_SEC)
@@ -23,7 +23,8 @@
 #define MOST_ORPHANS 2000
 #define MOST_DELTAS 20000
 
-static void ask(struct worker *w, enum request_kind kind, int which, const char *statement, struct pg_args *args)
+static void ask(struct worker *w, enum request_kind kind, int which, const char *statement,
+		struct pg_args *args)
 {
 	worker_send(w, request_create(kind, which), statement, args);
 }
@@ -98,7 +99,8 @@ void keeper_run(struct worker *w, nsec now)
 
 	if (!w->registered && pg_ready(w->pgs[PG_BEAT]) && pg_open(w->pgs[PG_BEAT]) == 0)
 		send_start(w);
-	if (w->registered && !w->ended && now >= w->beat_at && !w->beat_open && pg_ready(w->pgs[PG_BEAT]))
+	if (w->registered && !w->ended && now >= w->beat_at && !w->beat_open &&
+	    pg_ready(w->pgs[PG_BEAT]))
 		send_beat(w, now);
 	if (pg_ready(w->pgs[PG_SWEEP]) && !w->stop_at) {
 		if (now >= w->prices_at) {
@@ -111,11 +113,13 @@ void keeper_run(struct worker *w, nsec now)
 		if (now >= w->sweep_at && !w->sweep_open)
 			send_sweep(w, now);
 		if (!w->comparing && claim_ready && w->registered && !w->pull_open &&
-		    (now >= w->compare_at || w->compared_generation != pg_generation(w->pgs[PG_CLAIM])))
+		    (now >= w->compare_at ||
+		     w->compared_generation != pg_generation(w->pgs[PG_CLAIM])))
 			send_compare(w, now);
 	}
 	metrics_set(METRIC_beat_age_seconds,
-		    w->beat_acked ? (double)(now - w->beat_acked) / (double)NSEC_PER_SEC : 0, NO_LABELS);
+		    w->beat_acked ? (double)(now - w->beat_acked) / (double)NSEC_PER_SEC : 0,
+		    NO_LABELS);
 }
 
 /* --- answers --- */
@@ -130,7 +134,8 @@ static void read_beat(struct worker *w, const struct pg_answer *answer, nsec now
 	if (pg_count(answer->rows) == 0) {
 		struct error err;
 
-		error_set(&err, ERROR_FATAL, "the row of this worker is gone from the table of workers, or ended");
+		error_set(&err, ERROR_FATAL,
+			  "the row of this worker is gone from the table of workers, or ended");
 		worker_fail(w, &err);
 		return;
 	}
@@ -156,11 +161,12 @@ static void read_sweep(struct worker *w, const struct pg_answer *answer)
 	}
 }
 
-static void hand_back(struct worker *w, const struct uuid *ids, size_t count, const struct uuid *unsent,
-		      const int32_t *days, size_t unsent_count)
+static void hand_back(struct worker *w, const struct uuid *ids, size_t count,
+		      const struct uuid *unsent, const int32_t *days, size_t unsent_count)
 {
 	struct pg_args *args = with_id(w);
-	int jobs = pg_array(args, PG_UUID), attempts = pg_array(args, PG_UUID), day = pg_array(args, PG_INT4);
+	int jobs = pg_array(args, PG_UUID), attempts = pg_array(args, PG_UUID),
+	    day = pg_array(args, PG_INT4);
 
 	for (size_t i = 0; i < count; i++)
 		pg_push_uuid(args, jobs, &ids[i]);

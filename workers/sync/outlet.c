@@ -23,20 +23,23 @@ static size_t read_headers(json_t *object, struct kafka_header headers[KAFKA_MAX
 	json_t *value;
 	size_t count = 0;
 
-	json_object_foreach(object, name, value) {
+	json_object_foreach (object, name, value) {
 		if (count == KAFKA_MAX_HEADERS || !json_is_string(value))
 			continue;
-		headers[count++] = (struct kafka_header){name, json_string_value(value), json_string_length(value)};
+		headers[count++] = (struct kafka_header){name, json_string_value(value),
+							 json_string_length(value)};
 	}
 	return count;
 }
 
-static void publish(struct worker *w, const struct uuid *event_id, const char *topic, const char *key,
-		    const char *headers_json, const char *body, size_t len)
+static void publish(struct worker *w, const struct uuid *event_id, const char *topic,
+		    const char *key, const char *headers_json, const char *body, size_t len)
 {
 	struct kafka_header headers[KAFKA_MAX_HEADERS];
 	struct error err;
-	json_auto_t *object = *headers_json ? json_read(headers_json, strlen(headers_json), JSON_OURS, &err) : NULL;
+	json_auto_t *object = *headers_json ? json_read(headers_json, strlen(headers_json),
+							JSON_OURS, &err)
+					    : NULL;
 	struct uuid *token = xmemdup(event_id, sizeof(*event_id));
 	struct kafka_record record = {
 		.topic = topic,
@@ -68,7 +71,8 @@ void outlet_publish(struct worker *w, struct settlement *settlement)
 	for (size_t i = 0; i < settlement->debt_count; i++) {
 		const struct debt *debt = &settlement->debts[i];
 
-		publish(w, &debt->event_id, debt->topic, debt->key, debt->headers, debt->body, debt->len);
+		publish(w, &debt->event_id, debt->topic, debt->key, debt->headers, debt->body,
+			debt->len);
 	}
 }
 

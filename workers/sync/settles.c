@@ -50,7 +50,8 @@ void settles_resend(struct worker *w, struct request *request)
 	FAILPOINT("K12");
 }
 
-static void send(struct worker *w, enum request_kind kind, struct settlement **settlements, size_t count)
+static void send(struct worker *w, enum request_kind kind, struct settlement **settlements,
+		 size_t count)
 {
 	struct request *request = request_create(kind, PG_SETTLE);
 
@@ -70,7 +71,8 @@ void settles_flush(struct worker *w, nsec now, bool all)
 {
 	size_t most = w->config->worker.group_size;
 
-	while (w->unsettled_count > 0 && w->settles_open < MAX_SETTLES_OPEN && pg_ready(w->pgs[PG_SETTLE])) {
+	while (w->unsettled_count > 0 && w->settles_open < MAX_SETTLES_OPEN &&
+	       pg_ready(w->pgs[PG_SETTLE])) {
 		size_t count = w->unsettled_count < most ? w->unsettled_count : most;
 		struct settlement **group;
 
@@ -115,14 +117,17 @@ static void count_outcome(const struct work *work, const struct settlement *s)
 	for (size_t i = 0; i < COUNT_OF(outcomes); i++) {
 		if (strcmp(s->state, outcomes[i].state) != 0)
 			continue;
-		metrics_add(METRIC_jobs_terminal_total, 1,
-			    LABELS(work->tier->name, work->job->business_unit, outcomes[i].outcome));
-		metrics_observe_time(METRIC_job_seconds, work->queued + (clock_now() - work->claimed_at),
+		metrics_add(
+			METRIC_jobs_terminal_total, 1,
+			LABELS(work->tier->name, work->job->business_unit, outcomes[i].outcome));
+		metrics_observe_time(METRIC_job_seconds,
+				     work->queued + (clock_now() - work->claimed_at),
 				     LABELS(work->tier->name, lane_name(work->lane)));
 		if (i == 1)
 			metrics_add(METRIC_dead_total, 1, LABELS(s->reason ? s->reason : ""));
 		if (s->unmeasured)
-			metrics_add(METRIC_confidence_unmeasured_total, 1, LABELS(s->model ? s->model : ""));
+			metrics_add(METRIC_confidence_unmeasured_total, 1,
+				    LABELS(s->model ? s->model : ""));
 	}
 	if (strcmp(s->state, "PARKED") == 0)
 		FAILPOINT("K18");
@@ -152,7 +157,8 @@ static struct settlement **find(struct request *request, const struct uuid *job_
 	return NULL;
 }
 
-static void read_settle(struct worker *w, struct request *request, const struct pg_rows *rows, nsec now)
+static void read_settle(struct worker *w, struct request *request, const struct pg_rows *rows,
+			nsec now)
 {
 	struct settlement **left;
 	size_t left_count = 0;
@@ -176,7 +182,8 @@ static void read_settle(struct worker *w, struct request *request, const struct 
 }
 
 /* The job is not what our decision thought: find out what it is. */
-static void look_at(struct worker *w, struct settlement *s, const struct pg_rows *rows, int row, nsec now)
+static void look_at(struct worker *w, struct settlement *s, const struct pg_rows *rows, int row,
+		    nsec now)
 {
 	struct work *work = s->owner;
 	const char *state = pg_get_text(rows, row, 1);
@@ -187,7 +194,10 @@ static void look_at(struct worker *w, struct settlement *s, const struct pg_rows
 		work->cancel_requested = true;
 		settlement_destroy(s);
 		work_move(&w->works, work, WORK_READY);
-		settles_add(w, work, judge_end(w, work, "CANCELLED", "cancelled", "cancelled on request", 0, now), now);
+		settles_add(w, work,
+			    judge_end(w, work, "CANCELLED", "cancelled", "cancelled on request", 0,
+				      now),
+			    now);
 		return;
 	}
 	if (same_epoch && strcmp(state, s->state) == 0) {
@@ -200,7 +210,8 @@ static void look_at(struct worker *w, struct settlement *s, const struct pg_rows
 	settlement_destroy(s);
 }
 
-static void read_look(struct worker *w, struct request *request, const struct pg_rows *rows, nsec now)
+static void read_look(struct worker *w, struct request *request, const struct pg_rows *rows,
+		      nsec now)
 {
 	for (int row = 0; row < pg_count(rows); row++) {
 		struct uuid job_id = pg_get_uuid(rows, row, 0);
@@ -243,7 +254,8 @@ static void bisect(struct worker *w, struct request *request, const struct pg_an
 		  answer->error.text);
 	if (request->count > 1) {
 		send(w, REQUEST_SETTLE, xmemdup(request->settlements, half * sizeof(void *)), half);
-		send(w, REQUEST_SETTLE, xmemdup(request->settlements + half, (request->count - half) * sizeof(void *)),
+		send(w, REQUEST_SETTLE,
+		     xmemdup(request->settlements + half, (request->count - half) * sizeof(void *)),
 		     request->count - half);
 		request->count = 0; /* they belong to the halves now */
 	} else if (!is_stub && request->settlements[0]->decides) {

@@ -50,7 +50,8 @@ static bool write_whole(const char *path, const struct buffer *bytes, struct err
 	return false;
 }
 
-static bool write_group(struct worker *w, struct settlement *const *settlements, size_t count, struct error *err)
+static bool write_group(struct worker *w, struct settlement *const *settlements, size_t count,
+			struct error *err)
 {
 	AUTO(pg_args_destroy) struct pg_args *args = store_settle_args(settlements, count);
 	AUTO_FINISH(buffer_finish) struct buffer bytes = {.max = SPOOL_MAX_FILE};
@@ -60,9 +61,11 @@ static bool write_group(struct worker *w, struct settlement *const *settlements,
 	AUTO(xfree) char *path = xasprintf("%s/%s" SUFFIX, folder, uuid_format(name, &id));
 
 	if (!pg_args_save(args, &bytes))
-		return error_set(err, ERROR_RETRY, "spool: the settlements are over %zu bytes", SPOOL_MAX_FILE);
+		return error_set(err, ERROR_RETRY, "spool: the settlements are over %zu bytes",
+				 SPOOL_MAX_FILE);
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-		return error_set(err, ERROR_RETRY, "worker.spool_dir %s: %s", folder, strerror(errno));
+		return error_set(err, ERROR_RETRY, "worker.spool_dir %s: %s", folder,
+				 strerror(errno));
 	if (!write_whole(path, &bytes, err))
 		return false;
 	FAILPOINT("K10");
@@ -98,7 +101,8 @@ bool spool_all(struct worker *w, struct error *err)
 	if (!spool_list(w, w->unsettled, w->unsettled_count, err))
 		return false;
 	for (struct request *request = w->again; request; request = request->next)
-		if (request->kind == REQUEST_SETTLE && !spool_list(w, request->settlements, request->count, err))
+		if (request->kind == REQUEST_SETTLE &&
+		    !spool_list(w, request->settlements, request->count, err))
 			return false;
 	return true;
 }
@@ -139,7 +143,9 @@ static bool read_file(const char *path, struct buffer *bytes)
 static void replay(struct worker *w, const char *path)
 {
 	AUTO_FINISH(buffer_finish) struct buffer bytes = {.max = SPOOL_MAX_FILE};
-	struct pg_args *args = read_file(path, &bytes) ? pg_args_load(bytes.data ? bytes.data : "", bytes.len) : NULL;
+	struct pg_args *args = read_file(path, &bytes)
+				       ? pg_args_load(bytes.data ? bytes.data : "", bytes.len)
+				       : NULL;
 	struct request *request;
 
 	if (!args) {
@@ -164,10 +170,11 @@ static void look(struct worker *w)
 
 	while (folder && !w->replaying && (entry = readdir(folder))) {
 		size_t len = strlen(entry->d_name);
-		AUTO(xfree) char *path = xasprintf("%s/%s", w->config->worker.spool_dir, entry->d_name);
+		AUTO(xfree)
+		char *path = xasprintf("%s/%s", w->config->worker.spool_dir, entry->d_name);
 
-		if (len > strlen(SUFFIX) && strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0 &&
-		    !is_ours(w, path))
+		if (len > strlen(SUFFIX) &&
+		    strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0 && !is_ours(w, path))
 			replay(w, path);
 	}
 	if (folder)
@@ -178,11 +185,13 @@ void spool_answer(struct worker *w, struct request *request, struct pg_answer *a
 {
 	w->replaying = false;
 	if (answer->rows) {
-		log_warn("spool_replayed", "file=%s jobs=%d", request->path, pg_count(answer->rows));
+		log_warn("spool_replayed", "file=%s jobs=%d", request->path,
+			 pg_count(answer->rows));
 		unlink(request->path);
 		w->spool_at = 0; /* there may be more */
 	} else {
-		log_error("spool_replay_failed", "file=%s why=%s", request->path, answer->error.text);
+		log_error("spool_replay_failed", "file=%s why=%s", request->path,
+			  answer->error.text);
 	}
 	request_destroy(request);
 }

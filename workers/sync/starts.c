@@ -27,7 +27,8 @@ bool starts_allowed(const struct worker *w, nsec now)
 
 /* --- where to, and for how much --- */
 
-static int64_t output_cap(const struct work *work, const struct task *task, const struct model *traits)
+static int64_t output_cap(const struct work *work, const struct task *task,
+			  const struct model *traits)
 {
 	int64_t cap = work->job->max_output_tokens;
 
@@ -53,8 +54,9 @@ static int64_t likely_input_tokens(const struct work *work, const struct model *
 	return (int64_t)((double)(work->weight + work->repair_len) / per_token);
 }
 
-static bool over_cost_cap(const struct worker *w, const struct work *work, const struct price *price,
-			  const struct task *task, const struct candidate *candidate)
+static bool over_cost_cap(const struct worker *w, const struct work *work,
+			  const struct price *price, const struct task *task,
+			  const struct candidate *candidate)
 {
 	pico cap = work->job->max_cost > 0 ? work->job->max_cost : task->max_cost;
 	pico likely;
@@ -76,15 +78,16 @@ struct readiness_why {
 	nsec wait; /* START_WAIT */
 };
 
-static enum readiness end(struct readiness_why *why, const char *state, const char *reason, const char *detail)
+static enum readiness end(struct readiness_why *why, const char *state, const char *reason,
+			  const char *detail)
 {
 	*why = (struct readiness_why){.state = state, .reason = reason, .detail = detail};
 	return START_END;
 }
 
 /* Everything that ends a job without another call. */
-static enum readiness may_live(const struct worker *w, const struct work *work, const struct task *task,
-			       struct readiness_why *why)
+static enum readiness may_live(const struct worker *w, const struct work *work,
+			       const struct task *task, struct readiness_why *why)
 {
 	const struct job *job = work->job;
 
@@ -93,9 +96,11 @@ static enum readiness may_live(const struct worker *w, const struct work *work, 
 	if (work->doomed)
 		return end(why, "DEAD", work->doomed, work->doomed_detail);
 	if (work->crash_count >= POISON_CRASHES)
-		return end(why, "DEAD", "poison", "workers died over this job, twice with nothing else in hand");
+		return end(why, "DEAD", "poison",
+			   "workers died over this job, twice with nothing else in hand");
 	if (job->deadline > 0 && clock_wall() > job->deadline)
-		return end(why, "DEAD", "deadline", "the deadline passed before an answer was accepted");
+		return end(why, "DEAD", "deadline",
+			   "the deadline passed before an answer was accepted");
 	if (work->memo.attempts >= task->max_attempts)
 		return end(why, "DEAD", "max_attempts", "no attempt is left");
 	if (job->hop > w->config->worker.max_hops)
@@ -103,8 +108,8 @@ static enum readiness may_live(const struct worker *w, const struct work *work, 
 	return START_GO;
 }
 
-static void make_intent(struct worker *w, struct work *work, const struct pick *pick, const struct task *task,
-			nsec now)
+static void make_intent(struct worker *w, struct work *work, const struct pick *pick,
+			const struct task *task, nsec now)
 {
 	const struct candidate *candidate = pick->candidate;
 	const struct price *price = price_book_find(&w->prices, candidate->endpoint->name, "",
@@ -130,7 +135,8 @@ static void make_intent(struct worker *w, struct work *work, const struct pick *
 	work->prepared = true;
 }
 
-static enum readiness decide(struct worker *w, struct work *work, nsec now, struct readiness_why *why)
+static enum readiness decide(struct worker *w, struct work *work, nsec now,
+			     struct readiness_why *why)
 {
 	const struct task *task = config_task(w->config, work->job->task);
 	struct pick_wish wish = {
@@ -149,16 +155,19 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now, stru
 	}
 	if (!pick.candidate && pick.wait == 0)
 		return end(why, "DEAD", "no_candidate",
-			   wish.restricted ? "data_class is restricted and the tier has no self-hosted candidate"
+			   wish.restricted ? "data_class is restricted and the tier has no "
+					     "self-hosted candidate"
 					   : "the tier has no candidate for this job");
 	if (!pick.candidate) {
 		*why = (struct readiness_why){.reason = pick.reason, .wait = pick.wait};
 		return START_WAIT;
 	}
-	if (over_cost_cap(w, work, price_book_find(&w->prices, pick.candidate->endpoint->name, "",
-						   pick.candidate->model, MODE_SYNC, clock_wall()),
+	if (over_cost_cap(w, work,
+			  price_book_find(&w->prices, pick.candidate->endpoint->name, "",
+					  pick.candidate->model, MODE_SYNC, clock_wall()),
 			  task, pick.candidate))
-		return end(why, "DEAD", "max_cost", "another call would likely pass the job's cost cap");
+		return end(why, "DEAD", "max_cost",
+			   "another call would likely pass the job's cost cap");
 	make_intent(w, work, &pick, task, now);
 	return START_GO;
 }
@@ -182,10 +191,12 @@ void starts_unprepare(struct work *work)
 
 /* --- READY and WAITING --- */
 
-static void wait_or_park(struct worker *w, struct work *work, const struct readiness_why *why, nsec now)
+static void wait_or_park(struct worker *w, struct work *work, const struct readiness_why *why,
+			 nsec now)
 {
 	if (why->wait > w->config->worker.longest_wait_in_memory) {
-		settles_add(w, work, judge_end(w, work, "PARKED", why->reason, "", why->wait, now), now);
+		settles_add(w, work, judge_end(w, work, "PARKED", why->reason, "", why->wait, now),
+			    now);
 		return;
 	}
 	/* A little chance, so that what waits for the same thing does not come back as one. */
@@ -210,7 +221,8 @@ static void start(struct worker *w, struct work *work, nsec now)
 		wait_or_park(w, work, &why, now);
 		break;
 	case START_END:
-		settles_add(w, work, judge_end(w, work, why.state, why.reason, why.detail, 0, now), now);
+		settles_add(w, work, judge_end(w, work, why.state, why.reason, why.detail, 0, now),
+			    now);
 		break;
 	}
 }
@@ -231,7 +243,8 @@ void starts_run(struct worker *w, nsec now)
 	wake(w, now);
 	if (w->stop_at || !starts_allowed(w, now) || !pg_ready(w->pgs[PG_CLAIM]))
 		return;
-	while (w->works.lists[WORK_READY].first && w->to_intend_count < w->config->worker.group_size) {
+	while (w->works.lists[WORK_READY].first &&
+	       w->to_intend_count < w->config->worker.group_size) {
 		if (works_in(&w->works, WORK_CALLING) + works_in(&w->works, WORK_INTENDING) >=
 		    w->config->worker.max_in_flight)
 			break;
@@ -244,7 +257,8 @@ void starts_run(struct worker *w, nsec now)
 
 static int by_job_id(const void *a, const void *b)
 {
-	return uuid_compare(&(*(struct work *const *)a)->job->id, &(*(struct work *const *)b)->job->id);
+	return uuid_compare(&(*(struct work *const *)a)->job->id,
+			    &(*(struct work *const *)b)->job->id);
 }
 
 void starts_resend(struct worker *w, struct request *request)
@@ -254,7 +268,8 @@ void starts_resend(struct worker *w, struct request *request)
 	for (size_t i = 0; i < request->count; i++) {
 		const struct work *work = request->works[i];
 
-		rows[i] = (struct intend_row){work->job->id, work->epoch, work->attempt_day, &work->intent};
+		rows[i] = (struct intend_row){work->job->id, work->epoch, work->attempt_day,
+					      &work->intent};
 	}
 	worker_send(w, request, "intend", store_intend_args(&w->id, rows, request->count));
 }
@@ -264,7 +279,8 @@ void starts_flush(struct worker *w, nsec now)
 	struct request *request;
 	size_t count = w->to_intend_count;
 
-	if (count == 0 || !pg_ready(w->pgs[PG_CLAIM]) || pg_open(w->pgs[PG_CLAIM]) >= MAX_INTENDS_OPEN)
+	if (count == 0 || !pg_ready(w->pgs[PG_CLAIM]) ||
+	    pg_open(w->pgs[PG_CLAIM]) >= MAX_INTENDS_OPEN)
 		return;
 	if (count < w->config->worker.group_size && now - w->intend_at < w->config->worker.linger)
 		return;
@@ -281,7 +297,8 @@ void starts_flush(struct worker *w, nsec now)
 static struct work **of_attempt(const struct request *request, const struct uuid *attempt_id)
 {
 	for (size_t i = 0; i < request->count; i++)
-		if (request->works[i] && uuid_equal(&request->works[i]->intent.attempt_id, attempt_id))
+		if (request->works[i] &&
+		    uuid_equal(&request->works[i]->intent.attempt_id, attempt_id))
 			return &request->works[i];
 	return NULL;
 }
@@ -293,7 +310,8 @@ static void not_ours(struct worker *w, struct work *work, nsec now)
 	settles_add(w, work, judge_end(w, work, "CLAIMED", "", "", 0, now), now);
 }
 
-static void send_intended(struct worker *w, struct request *request, const struct pg_rows *rows, nsec now)
+static void send_intended(struct worker *w, struct request *request, const struct pg_rows *rows,
+			  nsec now)
 {
 	FAILPOINT("K06");
 	for (int row = 0; row < pg_count(rows); row++) {
@@ -310,7 +328,8 @@ void starts_answer(struct worker *w, struct request *request, struct pg_answer *
 	if (answer->rows) {
 		send_intended(w, request, answer->rows, now);
 	} else if (answer->error.kind == ERROR_RETRY) {
-		worker_send_again(w, request); /* the same attempts: written once, however often it is sent */
+		worker_send_again(
+			w, request); /* the same attempts: written once, however often it is sent */
 		return;
 	} else if (answer->error.kind == ERROR_FATAL) {
 		worker_fail(w, &answer->error);
@@ -335,7 +354,9 @@ static bool build(struct worker *w, struct work *work, struct buffer *body, stru
 		.attempt_id = uuid_format(attempt, &work->intent.attempt_id),
 		.max_output_tokens = output_cap(work, task, &candidate->traits),
 		.output_schema = work->contract ? work->contract->document : NULL,
-		.prepared = work->contract ? contract_for(work->contract, candidate->endpoint->provider->dialect) : NULL,
+		.prepared = work->contract ? contract_for(work->contract,
+							  candidate->endpoint->provider->dialect)
+					   : NULL,
 		.repair_answer = work->repair_answer,
 		.repair_answer_len = work->repair_len,
 		.repair_note = work->repair_note,
@@ -359,13 +380,14 @@ static struct http_call *send_request(struct worker *w, struct work *work, size_
 		.header_count = 2,
 		.body = work->body,
 		.len = len,
-		.timeouts = {endpoint->connect_timeout, endpoint->first_byte_timeout, endpoint->idle_timeout,
-			     endpoint->total_timeout},
+		.timeouts = {endpoint->connect_timeout, endpoint->first_byte_timeout,
+			     endpoint->idle_timeout, endpoint->total_timeout},
 		.ca_file = *endpoint->ca_file ? endpoint->ca_file : NULL,
 	};
 
 	snprintf(url, sizeof(url), "%s%s", endpoint->base_url, endpoint->provider->chat_path);
-	snprintf(id, sizeof(id), "X-Client-Request-Id: %s", uuid_format(attempt, &work->intent.attempt_id));
+	snprintf(id, sizeof(id), "X-Client-Request-Id: %s",
+		 uuid_format(attempt, &work->intent.attempt_id));
 	if (*endpoint->key) {
 		const char *at = strstr(endpoint->provider->key_header, "%s");
 

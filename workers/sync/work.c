@@ -29,7 +29,8 @@ static struct work **bucket_of(struct works *works, const struct uuid *id)
 	return &works->buckets[(hash ^ hash >> 32) % COUNT_OF(works->buckets)];
 }
 
-struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len, char *headers)
+struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len,
+			 char *headers)
 {
 	struct work *work = xcalloc(1, sizeof(*work));
 
@@ -46,7 +47,8 @@ struct work *work_create(struct works *works, struct job *job, char *bytes, size
 
 static void unhold(struct works *works, struct work *work)
 {
-	for (struct work **link = bucket_of(works, &work->job->id); *link; link = &(*link)->bucket_next) {
+	for (struct work **link = bucket_of(works, &work->job->id); *link;
+	     link = &(*link)->bucket_next) {
 		if (*link != work)
 			continue;
 		*link = work->bucket_next;

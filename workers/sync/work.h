@@ -26,28 +26,28 @@
 #include "store_claim.h"
 #include "targets.h"
 
-#define WORK_STATES(X)                                                     \
-	X(CLAIMING)  /* in a claim group; not ours yet */                  \
+#define WORK_STATES(X)                                                      \
+	X(CLAIMING)  /* in a claim group; not ours yet */                   \
 	X(READY)     /* ours; to be started as soon as something is free */ \
 	X(INTENDING) /* the intent of its call is on its way to Postgres */ \
-	X(CALLING)   /* the request is on the wire */                      \
-	X(SETTLING)  /* the outcome of a call is on its way to Postgres */ \
+	X(CALLING)   /* the request is on the wire */                       \
+	X(SETTLING)  /* the outcome of a call is on its way to Postgres */  \
 	X(WAITING)   /* until wake_at, then READY */
 
 enum work_state {
 #define WORK_STATE(name) WORK_##name,
 	WORK_STATES(WORK_STATE)
 #undef WORK_STATE
-	WORK_STATE_COUNT,
+		WORK_STATE_COUNT,
 };
 
 struct work {
 	enum work_state state;
-	struct job *job;    /* owned */
-	char *bytes;        /* the message, owned; NULL once it is stored */
+	struct job *job; /* owned */
+	char *bytes;	 /* the message, owned; NULL once it is stored */
 	size_t len;
-	size_t weight;      /* bytes of the envelope: the upper bound of its tokens */
-	char *headers;      /* that come back on every event, as JSON; owned */
+	size_t weight;		   /* bytes of the envelope: the upper bound of its tokens */
+	char *headers;		   /* that come back on every event, as JSON; owned */
 	struct contract *contract; /* what the answer must fit; NULL: any text. Released with it */
 	const struct tier *tier;
 	enum lane lane;
@@ -58,7 +58,7 @@ struct work {
 	const char *doomed; /* why it can only die, as a code; NULL: it may live */
 	char doomed_detail[300];
 	const char *park_reason; /* claimed straight into PARKED for this; NULL: not */
-	nsec park_until;         /* wall clock; 0: due at once */
+	nsec park_until;	 /* wall clock; 0: due at once */
 	bool won;
 	struct memo memo;
 
@@ -72,10 +72,10 @@ struct work {
 	int32_t attempt_day;
 	const struct candidate *candidate; /* NULL: none */
 	struct target *target;
-	bool is_probe;            /* of the target's breaker */
-	bool is_credential_probe; /* of the account's */
+	bool is_probe;			/* of the target's breaker */
+	bool is_credential_probe;	/* of the account's */
 	const struct candidate *prefer; /* for the next call: the same model again; NULL: any */
-	bool counted; /* in target->in_flight */
+	bool counted;			/* in target->in_flight */
 	struct http_call *call;
 	nsec sent_at;
 	char *body; /* of the request; owned while the call is on */
@@ -85,12 +85,12 @@ struct work {
 	size_t repair_len;
 	char *repair_note;
 
-	bool prepared;     /* intent, candidate and target are chosen */
-	nsec wake_at;      /* WAITING */
-	nsec wait_after;   /* how long it is to wait when its settlement has committed */
-	nsec claimed_at;   /* monotonic */
-	nsec queued;       /* from submit to claim; 0: not known */
-	nsec calling;      /* spent in calls so far */
+	bool prepared;	 /* intent, candidate and target are chosen */
+	nsec wake_at;	 /* WAITING */
+	nsec wait_after; /* how long it is to wait when its settlement has committed */
+	nsec claimed_at; /* monotonic */
+	nsec queued;	 /* from submit to claim; 0: not known */
+	nsec calling;	 /* spent in calls so far */
 
 	struct work *previous, *next; /* in the list of its state */
 	struct work *bucket_next;     /* in the table by job id */
@@ -109,7 +109,8 @@ struct works {
 };
 
 /* A new job in CLAIMING. Takes job, bytes and headers. */
-struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len, char *headers);
+struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len,
+			 char *headers);
 void work_destroy(struct works *works, struct work *work);
 
 /* The one way to change state. */

@@ -14,7 +14,8 @@
 
 #define LONGEST_NAP (100 * NSEC_PER_MSEC)
 #define STALLED_AFTER (60 * NSEC_PER_SEC)
-#define LAST_WORDS (10 * NSEC_PER_SEC) /* after the grace period: to settle, publish and end the row */
+#define LAST_WORDS \
+	(10 * NSEC_PER_SEC) /* after the grace period: to settle, publish and end the row */
 #define MAX_SCHEMAS 512
 #define CLUSTER_WAIT (30 * NSEC_PER_SEC)
 
@@ -41,7 +42,8 @@ void request_destroy(struct request *request)
 	free(request);
 }
 
-void worker_send(struct worker *w, struct request *request, const char *statement, struct pg_args *args)
+void worker_send(struct worker *w, struct request *request, const char *statement,
+		 struct pg_args *args)
 {
 	request->sent_at = clock_now();
 	pg_send(w->pgs[request->which], statement, args, request);
@@ -74,7 +76,8 @@ static void dispatch(struct worker *w, struct pg_answer *answer, nsec now)
 		metrics_add(METRIC_transaction_errors_total, 1, LABELS("any", answer->sqlstate));
 	switch (request->kind) {
 	case REQUEST_CLAIM:
-		metrics_observe_time(METRIC_transaction_seconds, now - request->sent_at, LABELS("claim"));
+		metrics_observe_time(METRIC_transaction_seconds, now - request->sent_at,
+				     LABELS("claim"));
 		claims_answer(w, request, answer, now);
 		break;
 	case REQUEST_CLASSIFY:
@@ -160,8 +163,8 @@ static void name_topics(struct worker *w)
 	for (size_t t = 0; t < config->tier_count; t++)
 		for (size_t l = 0; l < COUNT_OF(lanes); l++)
 			w->topics[w->topic_count++] = (struct tier_topic){
-				.name = xasprintf("%s.%s.%s", config->kafka.prefix, config->tiers[t].name,
-						  lane_name(lanes[l])),
+				.name = xasprintf("%s.%s.%s", config->kafka.prefix,
+						  config->tiers[t].name, lane_name(lanes[l])),
 				.tier = &config->tiers[t],
 				.lane = lanes[l],
 			};
@@ -172,7 +175,8 @@ static void name_topics(struct worker *w)
 static bool open_kafka(struct worker *w, struct error *err)
 {
 	const struct kafka_settings *settings = &w->config->kafka;
-	struct kafka_connection connection = {settings->brokers, "sluice-worker", settings->options};
+	struct kafka_connection connection = {settings->brokers, "sluice-worker",
+					      settings->options};
 	AUTO(xfree) const char **names = xcalloc(w->topic_count, sizeof(*names));
 	struct kafka_consumer_settings reading = {
 		.connection = connection,
@@ -200,7 +204,8 @@ static bool open_kafka(struct worker *w, struct error *err)
 
 static void open_postgres(struct worker *w)
 {
-	static const char *const names[PG_COUNT] = {"sluice claim", "sluice settle", "sluice beat", "sluice sweep"};
+	static const char *const names[PG_COUNT] = {"sluice claim", "sluice settle", "sluice beat",
+						    "sluice sweep"};
 	size_t count;
 	const struct pg_statement *statements = statements_all(&count);
 
@@ -340,20 +345,24 @@ void worker_dump(const struct worker *w, nsec now)
 		log_info("dump_state", "state=%s jobs=%zu", work_state_name((enum work_state)state),
 			 works_in(&w->works, (enum work_state)state));
 	for (int i = 0; i < PG_COUNT; i++)
-		log_info("dump_postgres", "connection=%d ready=%d open=%zu trouble=%s", i, pg_ready(w->pgs[i]),
-			 pg_open(w->pgs[i]), pg_trouble(w->pgs[i]));
+		log_info("dump_postgres", "connection=%d ready=%d open=%zu trouble=%s", i,
+			 pg_ready(w->pgs[i]), pg_open(w->pgs[i]), pg_trouble(w->pgs[i]));
 	for (size_t i = 0; i < targets_count(w->targets); i++) {
 		const struct target *target = targets_at(w->targets, i);
 
-		log_info("dump_target", "endpoint=%s model=%s in_flight=%zu held_ms=%llu breaker=%s credential=%s",
+		log_info("dump_target",
+			 "endpoint=%s model=%s in_flight=%zu held_ms=%llu breaker=%s credential=%s",
 			 target->account->endpoint->name, target->model, target->in_flight,
-			 (unsigned long long)(target->held_until > now ? (target->held_until - now) / NSEC_PER_MSEC : 0),
+			 (unsigned long long)(target->held_until > now
+						      ? (target->held_until - now) / NSEC_PER_MSEC
+						      : 0),
 			 breaker_state_name(target->breaker.state),
 			 breaker_state_name(target->account->credential.state));
 	}
-	log_info("dump_rest", "unsettled=%zu unreported=%zu trouble=%s alive=%d", settles_pending(w),
-		 kafka_producer_unreported(w->producer),
-		 kafka_consumer_trouble(w->consumer) ? kafka_consumer_trouble(w->consumer) : "", w->alive);
+	log_info("dump_rest", "unsettled=%zu unreported=%zu trouble=%s alive=%d",
+		 settles_pending(w), kafka_producer_unreported(w->producer),
+		 kafka_consumer_trouble(w->consumer) ? kafka_consumer_trouble(w->consumer) : "",
+		 w->alive);
 }
 
 /* Jobs whose worker died twice run with nobody else in hand, so that only they can be to blame. */
@@ -388,7 +397,8 @@ static void watch(struct worker *w, nsec now)
 	/* Calls may rightly take long: it is a stall only when the oldest is past its time-out. */
 	if (w->works.lists[WORK_CALLING].first &&
 	    now - w->works.lists[WORK_CALLING].first->sent_at <
-		    w->works.lists[WORK_CALLING].first->candidate->endpoint->total_timeout + STALLED_AFTER)
+		    w->works.lists[WORK_CALLING].first->candidate->endpoint->total_timeout +
+			    STALLED_AFTER)
 		return;
 	metrics_add(METRIC_stalls_total, 1, NO_LABELS);
 	worker_dump(w, now);
@@ -412,8 +422,8 @@ static void stop(struct worker *w, nsec now)
 
 static bool has_left(struct worker *w)
 {
-	return w->works.held == 0 && settles_pending(w) == 0 && w->settles_open == 0 && !w->claims &&
-	       !w->filling && !w->again;
+	return w->works.held == 0 && settles_pending(w) == 0 && w->settles_open == 0 &&
+	       !w->claims && !w->filling && !w->again;
 }
 
 /* SIGTERM: finish what is on the wire, hand back the rest, settle, publish, say goodbye. */
@@ -421,8 +431,8 @@ static bool wind_down(struct worker *w, nsec now)
 {
 	if (!w->stop_at)
 		return false;
-	if (!w->handed_back && !w->claims && !w->filling && works_in(&w->works, WORK_INTENDING) == 0 &&
-	    pg_ready(w->pgs[PG_SWEEP]))
+	if (!w->handed_back && !w->claims && !w->filling &&
+	    works_in(&w->works, WORK_INTENDING) == 0 && pg_ready(w->pgs[PG_SWEEP]))
 		keeper_hand_back(w, now);
 	if (works_in(&w->works, WORK_READY) + works_in(&w->works, WORK_WAITING) > 0)
 		w->handed_back = false; /* kept by a settlement since */
@@ -431,13 +441,14 @@ static bool wind_down(struct worker *w, nsec now)
 	if (now >= w->stop_at + LAST_WORDS) {
 		struct error err;
 
-		log_warn("left_undone", "held=%zu unsettled=%zu", w->works.held, settles_pending(w));
+		log_warn("left_undone", "held=%zu unsettled=%zu", w->works.held,
+			 settles_pending(w));
 		if (!spool_all(w, &err))
 			log_error("spool_failed", "why=%s", err.text);
 		return true;
 	}
-	if (!has_left(w) || kafka_producer_unreported(w->producer) > 0 || w->paid_count > 0 || w->paying ||
-	    pg_open(w->pgs[PG_SWEEP]) > 0)
+	if (!has_left(w) || kafka_producer_unreported(w->producer) > 0 || w->paid_count > 0 ||
+	    w->paying || pg_open(w->pgs[PG_SWEEP]) > 0)
 		return false;
 	if (!w->ended && pg_ready(w->pgs[PG_BEAT]) && pg_open(w->pgs[PG_BEAT]) == 0) {
 		struct pg_args *args = pg_args_create();
@@ -500,8 +511,9 @@ static nsec nap(const struct worker *w, nsec now)
 	for (const struct work *work = w->works.lists[WORK_WAITING].first; work; work = work->next)
 		longest = sooner(longest, now, work->wake_at);
 	for (size_t i = 0; intake_room(w) > 0 && !w->stop_at && i < w->topic_count; i++)
-		if (kafka_consumer_ready(w->consumer, i) && pg_ready(w->pgs[PG_CLAIM]) && starts_allowed(w, now) &&
-		    targets_open(w->targets, w->topics[i].tier, now) && !w->alone)
+		if (kafka_consumer_ready(w->consumer, i) && pg_ready(w->pgs[PG_CLAIM]) &&
+		    starts_allowed(w, now) && targets_open(w->targets, w->topics[i].tier, now) &&
+		    !w->alone)
 			return sooner(longest, now, now + NSEC_PER_MSEC);
 	return longest;
 }
@@ -531,8 +543,8 @@ bool worker_run(struct worker *w, struct error *err)
 	int signals = open_signals();
 	char id[UUID_TEXT];
 
-	log_info("worker_started", "worker=%s version=%s in_flight=%zu", uuid_format(id, &w->id), SLUICE_VERSION,
-		 w->config->worker.max_in_flight);
+	log_info("worker_started", "worker=%s version=%s in_flight=%zu", uuid_format(id, &w->id),
+		 SLUICE_VERSION, w->config->worker.max_in_flight);
 	for (;;) {
 		nsec now = clock_now();
 		nsec longest;

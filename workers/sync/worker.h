@@ -45,10 +45,10 @@ struct claim_group {
 		int32_t partition;
 		uint64_t assignment;
 		int64_t next;
-	} *offsets;
+	} * offsets;
 	size_t offset_count;
 	nsec opened_at;
-	size_t open;         /* statements on their way, or waiting to be sent again */
+	size_t open; /* statements on their way, or waiting to be sent again */
 	struct claim_group *next;
 };
 
@@ -67,9 +67,9 @@ struct rejected {
 
 /* A statement on its way: what it asked and for whom. Kept until it is answered, or sent again. */
 enum request_kind {
-	REQUEST_CLAIM,    /* works [from, from + count) of the group */
+	REQUEST_CLAIM,	  /* works [from, from + count) of the group */
 	REQUEST_CLASSIFY, /* those of them that were not won */
-	REQUEST_REJECT,   /* rejects [from, from + count) of the group */
+	REQUEST_REJECT,	  /* rejects [from, from + count) of the group */
 	REQUEST_PULL,
 	REQUEST_INTEND,
 	REQUEST_SETTLE,
@@ -94,12 +94,12 @@ struct request {
 	nsec sent_at;
 	struct claim_group *group;
 	size_t from, count;
-	struct uuid claim_id;    /* of a pull */
-	bool suspects;           /* of a pull */
-	struct work **works;     /* of an intend; the array is owned */
+	struct uuid claim_id;		 /* of a pull */
+	bool suspects;			 /* of a pull */
+	struct work **works;		 /* of an intend; the array is owned */
 	struct settlement **settlements; /* of a settle or look, owned with their contents */
-	char *path;              /* of a replayed spool file, owned */
-	struct request *next;    /* while it waits to be sent again */
+	char *path;			 /* of a replayed spool file, owned */
+	struct request *next;		 /* while it waits to be sent again */
 };
 
 enum { PG_CLAIM, PG_SETTLE, PG_BEAT, PG_SWEEP, PG_COUNT };
@@ -127,7 +127,8 @@ struct worker {
 
 	struct works works;
 	struct claim_group *filling; /* NULL: none */
-	struct claim_group *claims, **claims_tail; /* sent, oldest first: offsets are stored in this order */
+	struct claim_group *claims,
+		**claims_tail; /* sent, oldest first: offsets are stored in this order */
 	bool pull_open;
 	nsec pull_at;
 	struct work **to_intend; /* in INTENDING, waiting for company */
@@ -137,7 +138,7 @@ struct worker {
 	struct settlement **unsettled; /* waiting for company */
 	size_t unsettled_count;
 	nsec settle_at;
-	size_t settles_open;  /* settle and look statements on their way */
+	size_t settles_open;   /* settle and look statements on their way */
 	struct request *again; /* to be sent again when their connection is back, oldest first */
 
 	struct uuid *paid; /* event ids delivered, to be deleted from the outbox */
@@ -147,18 +148,18 @@ struct worker {
 	nsec outbox_at;
 
 	/* spool */
-	nsec spool_at;         /* when to look at the folder again */
-	nsec settle_down_at;   /* since when settles can't be sent; 0: they can */
-	char **spooled;        /* files of ours */
+	nsec spool_at;	     /* when to look at the folder again */
+	nsec settle_down_at; /* since when settles can't be sent; 0: they can */
+	char **spooled;	     /* files of ours */
 	size_t spooled_count;
 	bool replaying;
 
 	/* keeper */
-	nsec beat_at;          /* when to beat next */
+	nsec beat_at; /* when to beat next */
 	bool beat_open;
 	nsec beat_sent;
-	nsec beat_acked;       /* when the last acknowledged beat was sent */
-	nsec unbroken_since;   /* beats have succeeded without a gap since; 0: they have not */
+	nsec beat_acked;     /* when the last acknowledged beat was sent */
+	nsec unbroken_since; /* beats have succeeded without a gap since; 0: they have not */
 	nsec sweep_at;
 	bool sweep_open;
 	nsec compare_at;
@@ -169,14 +170,14 @@ struct worker {
 	bool registered;
 	int alive; /* workers, as of the last beat */
 	int suspects_due;
-	bool alone;            /* draining for, or running, a suspect */
+	bool alone; /* draining for, or running, a suspect */
 	nsec alone_until;
 
 	nsec started;
 	nsec progress_at; /* something was completed */
-	nsec stop_at;     /* when the grace period ends; 0: not stopping */
+	nsec stop_at;	  /* when the grace period ends; 0: not stopping */
 	bool handed_back; /* what was left at its end */
-	bool ended;       /* the workers row says so */
+	bool ended;	  /* the workers row says so */
 	bool fatal;
 	struct error fatal_error;
 };
@@ -193,8 +194,10 @@ bool worker_run(struct worker *w, struct error *err) MUST_USE;
 void worker_dump(const struct worker *w, nsec now);
 
 /* Send a prepared statement on connection `which` for the request, which it takes. */
-void worker_send(struct worker *w, struct request *request, const char *statement, struct pg_args *args);
-void worker_send_again(struct worker *w, struct request *request); /* when the connection is back; takes it */
+void worker_send(struct worker *w, struct request *request, const char *statement,
+		 struct pg_args *args);
+void worker_send_again(struct worker *w,
+		       struct request *request); /* when the connection is back; takes it */
 struct request *request_create(enum request_kind kind, int which);
 void request_destroy(struct request *request);
 
@@ -216,18 +219,21 @@ void claims_pull(struct worker *w, nsec now);
 bool claims_know(const struct worker *w, const struct uuid *claim_id);
 void claim_group_destroy(struct worker *w, struct claim_group *group);
 /* Ours now, with this payload if it brought one: make it READY. */
-struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed, nsec now);
+struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed,
+			  nsec now);
 
 /* --- starts.c --- */
-/* Check everything that is asked before a call; choose where it goes. True: work->intent is made. */
+/* Check everything that is asked before a call; choose where it goes. True: work->intent is made.
+ */
 bool starts_prepare(struct worker *w, struct work *work, nsec now);
 void starts_unprepare(struct work *work);
-void starts_run(struct worker *w, nsec now);         /* READY and due WAITING ones */
+void starts_run(struct worker *w, nsec now);			 /* READY and due WAITING ones */
 void starts_send(struct worker *w, struct work *work, nsec now); /* the intent has committed */
 void starts_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
 void starts_flush(struct worker *w, nsec now);
 void starts_resend(struct worker *w, struct request *request); /* takes it */
-bool starts_allowed(const struct worker *w, nsec now); /* the last beat is fresh enough to spend money */
+bool starts_allowed(const struct worker *w,
+		    nsec now); /* the last beat is fresh enough to spend money */
 
 /* --- calls.c --- */
 void calls_finish(struct worker *w, nsec now);
@@ -236,10 +242,11 @@ void calls_uncount(struct work *work);
 
 /* --- judge.c --- */
 /* What the reply means: fills the closing and the decision. */
-void judge_reply(struct worker *w, struct work *work, struct reply *reply, struct settlement *s, nsec now);
+void judge_reply(struct worker *w, struct work *work, struct reply *reply, struct settlement *s,
+		 nsec now);
 /* An end without a call: fills a decision for DEAD, CANCELLED or PARKED. */
-struct settlement *judge_end(struct worker *w, struct work *work, const char *state, const char *reason,
-			     const char *detail, nsec wait, nsec now);
+struct settlement *judge_end(struct worker *w, struct work *work, const char *state,
+			     const char *reason, const char *detail, nsec wait, nsec now);
 
 /* --- settles.c --- */
 void settles_add(struct worker *w, struct work *work, struct settlement *settlement, nsec now);
@@ -261,7 +268,8 @@ void keeper_hand_back(struct worker *w, nsec now);
 
 /* --- spool.c --- */
 void spool_run(struct worker *w, nsec now);
-/* Everything not settled yet to disk, at once: for a worker that must leave while Postgres is away. */
+/* Everything not settled yet to disk, at once: for a worker that must leave while Postgres is away.
+ */
 bool spool_all(struct worker *w, struct error *err) MUST_USE;
 void spool_answer(struct worker *w, struct request *request, struct pg_answer *answer);
 
