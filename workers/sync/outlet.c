@@ -163,6 +163,9 @@ void outlet_answer(struct worker *w, struct request *request, struct pg_answer *
 		publish_taken(w, answer->rows, now);
 	if (!answer->rows && answer->error.kind == ERROR_FATAL)
 		worker_fail(w, &answer->error);
+	else if (!answer->rows)
+		log_warn("outbox_failed", "what=%s sqlstate=%s why=%s",
+			 request->kind == REQUEST_TAKE ? "take" : "paid", answer->sqlstate, answer->error.text);
 	/* A deletion that failed leaves the debt: it is published again under the same event id. */
 	request_destroy(request);
 }
