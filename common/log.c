@@ -60,6 +60,10 @@ static bool parse_word(struct log_settings *settings, const char *word, size_t l
 			return true;
 		}
 	}
+	if (len == 3 && memcmp(word, "all", 3) == 0) {
+		settings->burst = settings->info_burst = 0;
+		return true;
+	}
 	settings->json = len == 4 && memcmp(word, "json", 4) == 0;
 	return settings->json || (len == 6 && memcmp(word, "logfmt", 6) == 0);
 }
@@ -259,16 +263,16 @@ static struct event_count *find_event(const char *event)
 }
 
 /* Whether another line of the event may go out now; counts it either way. */
-static bool may_write(struct event_count *count, const char *event, nsec now)
+static bool may_write(struct event_count *count, const char *event, uint32_t burst, nsec now)
 {
-	if (logger.settings.burst == 0)
+	if (burst == 0)
 		return true;
 	if (!count->event || now - count->since >= logger.settings.interval) {
 		count->since = now;
 		count->written = 0;
 	}
 	count->event = event;
-	if (count->written < logger.settings.burst) {
+	if (count->written < burst) {
 		count->written++;
 		return true;
 	}
@@ -286,13 +290,15 @@ static void write_line(const struct buffer *line)
 static void log_with(enum log_level level, const char *event, const char *fmt, va_list args)
 {
 	AUTO_FINISH(buffer_finish) struct buffer line = {.max = MAX_LINE};
+	const struct log_settings *settings = &logger.settings;
 	struct event_count *count;
 
-	if (level < logger.settings.level)
+	if (level < settings->level)
 		return;
 	pthread_mutex_lock(&logger.lock);
 	count = find_event(event);
-	if (may_write(count, event, clock_now())) {
+	if (may_write(count, event, level < LOG_LEVEL_WARN ? settings->info_burst : settings->burst,
+		      clock_now())) {
 		line_with(&line, logger.settings.json, clock_wall(), level, event,
 			  count->suppressed, fmt, args);
 		count->suppressed = 0;

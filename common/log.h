@@ -8,7 +8,8 @@
  *	log_open(&settings);
  *	log_info("job_settled", "job=%s state=%s ms=%" PRIu64 " why=%s", id, state, ms, why);
  *
- *	time=2026-03-01T09:30:00.125Z level=info event=job_settled job=0195… state=done ms=812 why=""
+ *	time=2026-03-01T09:30:00.125Z level=info event=job_settled job=0195… state=done ms=812
+ *why=""
  *
  * The format is itself key=value, parted by single blanks. Values may hold
  * anything: they are escaped, in logfmt and in JSON, so no value can forge a
@@ -40,20 +41,23 @@ enum log_level {
 struct log_settings {
 	enum log_level level; /* what is below is not written */
 	bool json;
-	uint32_t burst; /* lines of one event per interval; 0: no limit */
+	uint32_t burst;	     /* lines of one event per interval, warnings and errors; 0: no limit */
+	uint32_t info_burst; /* the same below warnings; what is held back is in Postgres */
 	nsec interval;
 	int fd;
 };
 
-#define LOG_DEFAULTS                                                                    \
-	{                                                                               \
-		.level = LOG_LEVEL_INFO, .burst = 200, .interval = 10 * NSEC_PER_SEC, .fd = 2 \
+#define LOG_DEFAULTS                                                       \
+	{                                                                  \
+		.level = LOG_LEVEL_INFO, .burst = 100, .info_burst = 5000, \
+		.interval = 10 * NSEC_PER_SEC, .fd = 2                     \
 	}
 
 /* Copied. LOG_DEFAULTS hold until it is called. Safe to log from any thread. */
 void log_open(const struct log_settings *settings);
 
-/* Reads "debug", "info,json" and the like (SLUICE_LOG) over the settings. False: not understood. */
+/* Reads "debug", "info,json,all" and the like (SLUICE_LOG) over the settings: a level, a format,
+   and "all" for no limit. False: not understood. */
 bool log_settings_parse(struct log_settings *settings, const char *text);
 
 /* Tell of lines still held back; call before the process ends. */

@@ -143,6 +143,22 @@ static void all_levels(void)
 	log_error("e", "n=%d", 1);
 }
 
+static void repeat_info(void)
+{
+	for (int i = 0; i < 50; i++)
+		log_info("call", "n=%d", i);
+}
+
+START_TEST(outcomes_have_a_larger_limit_than_faults)
+{
+	struct log_settings settings = LOG_DEFAULTS;
+
+	settings.burst = 3;
+	settings.info_burst = 40;
+	ck_assert_uint_eq(occurrences(written(&settings, repeat_info), "event=call"), 40);
+}
+END_TEST
+
 START_TEST(what_is_below_the_level_is_not_written)
 {
 	struct log_settings settings = LOG_DEFAULTS;
@@ -158,8 +174,8 @@ START_TEST(settings_are_read_from_words)
 
 	ck_assert(log_settings_parse(&settings, "debug,json"));
 	ck_assert(settings.json && settings.level == LOG_LEVEL_DEBUG);
-	ck_assert(log_settings_parse(&settings, "logfmt"));
-	ck_assert(!settings.json);
+	ck_assert(log_settings_parse(&settings, "logfmt,all"));
+	ck_assert(!settings.json && settings.burst == 0 && settings.info_burst == 0);
 	ck_assert(!log_settings_parse(&settings, "loud"));
 }
 END_TEST
@@ -167,5 +183,5 @@ END_TEST
 UNIT_TESTS(log, a_line_is_time_level_event_and_fields, a_value_cannot_forge_a_field_or_a_line,
 	   a_value_with_our_own_field_break_stays_one_value,
 	   json_lines_are_json_with_numbers_as_numbers, a_line_at_its_cap_is_cut_but_well_formed,
-	   a_repeated_event_is_held_back_and_counted, what_is_below_the_level_is_not_written,
-	   settings_are_read_from_words)
+	   a_repeated_event_is_held_back_and_counted, outcomes_have_a_larger_limit_than_faults,
+	   what_is_below_the_level_is_not_written, settings_are_read_from_words)
