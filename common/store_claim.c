@@ -249,11 +249,17 @@ struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_
 	    attempt = pg_array(args, PG_UUID), provider = pg_array(args, PG_TEXT),
 	    model = pg_array(args, PG_TEXT), credential = pg_array(args, PG_TEXT),
 	    bound = pg_array(args, PG_INT8), tier = pg_array(args, PG_TEXT),
-	    day = pg_array(args, PG_INT4);
+	    day = pg_array(args, PG_INT4), taker = pg_array(args, PG_UUID),
+	    lease = pg_array(args, PG_UUID), amount = pg_array(args, PG_INT8);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct intent *intent = rows[i].intent;
 
+		for (size_t t = 0; t < rows[i].take_count; t++) {
+			pg_push_uuid(args, taker, &intent->attempt_id);
+			pg_push_uuid(args, lease, &rows[i].takes[t].lease_id);
+			pg_push_big(args, amount, rows[i].takes[t].amount);
+		}
 		pg_push_uuid(args, id, &rows[i].job_id);
 		pg_push_int(args, epoch, rows[i].epoch);
 		pg_push_uuid(args, attempt, &intent->attempt_id);

@@ -111,6 +111,12 @@ struct pull_want {
 struct pg_args *store_pull_args(const struct uuid *owner, const struct uuid *claim_id,
 				const struct pull_want *wants, size_t count, bool suspects);
 
+/* What an attempt takes of the lease of a balance. */
+struct intent_take {
+	struct uuid lease_id;
+	int64_t amount;
+};
+
 /* Intents of calls for jobs that are ours already. */
 struct intend_row {
 	struct uuid job_id;
@@ -118,6 +124,8 @@ struct intend_row {
 	int32_t day; /* of the attempt, in days since 2000: fixed here, so that sending twice is
 			harmless */
 	const struct intent *intent;
+	const struct intent_take *takes; /* an intent whose lease is gone or too small is not written */
+	size_t take_count;
 };
 
 /* Days since 2000 of a wall-clock time. */

@@ -60,6 +60,7 @@ struct targets *targets_create(const struct config *config)
 			targets->list[targets->count] = (struct target){
 				.account = account_of(targets, candidate->endpoint),
 				.model = candidate->model,
+				.number = targets->count,
 			};
 			breaker_init(&targets->list[targets->count++].breaker, &rules);
 		}
@@ -119,6 +120,10 @@ static nsec obstacle(const struct target *target, nsec now, const char **reason)
 	if (target->held_until > now) {
 		*reason = "rate_hold";
 		return target->held_until - now;
+	}
+	if (target->dry_until > now) {
+		*reason = "quota";
+		return target->dry_until - now;
 	}
 	if (account->endpoint->max_connections > 0 &&
 	    account->in_flight >= account->endpoint->max_connections) {

@@ -1,5 +1,6 @@
 -- Close attempts, book money, decide jobs, owe what is owed. One transaction. Money is fenced by the attempt
--- (it must be open), decisions by the job (its epoch must be the attempt's). Safe to send again.
+-- (it must be open), decisions by the job (its epoch must be the attempt's). Safe to send again. What an attempt
+-- held of balances becomes what it cost, in the same transaction.
 --  closings: $1 attempt id, $2 day, $3 state, $4 verdict, $5 purpose, $6 reply, $7 status, $8 answered model,
 --   $9 request id, $10 ttfb ms, $11 total ms, $12 confidence, $13 error, $14 signature, $15 billed, $16 cost (null: unpriced),
 --   $17 input, $18 cache read, $19 cache write, $20 cache write 1h, $21 output, $22 reasoning, $23 cache saving
@@ -81,5 +82,32 @@ WITH closing AS MATERIALIZED (
 		AS t(job_id, event_id, kind, topic, key, headers, body)
 	JOIN decided d ON d.job_id = t.job_id
 	ON CONFLICT (event_id) DO NOTHING
+), freed AS (
+	DELETE FROM reservations r USING closed a JOIN closing c USING (attempt_id)
+	WHERE r.attempt_id = a.attempt_id AND (a.state <> 'unknown' OR r.unit IN ('calls', 'enqueued_tokens'))
+	RETURNING r.allowance_id, r.amount, r.unknown, CASE
+		WHEN NOT c.billed OR a.state <> 'closed' THEN 0
+		WHEN r.unit = 'usd' THEN coalesce(c.cost, r.amount)
+		WHEN r.unit = 'requests' THEN 1
+		WHEN r.unit = 'input_tokens' THEN c.input + c.cache_read + c.cache_write + c.cache_write_1h
+		WHEN r.unit = 'output_tokens' THEN c.output
+		WHEN r.unit = 'tokens' THEN c.input + c.cache_read + c.cache_write + c.cache_write_1h + c.output
+		ELSE 0 END AS charge
+), doubted AS (
+	UPDATE reservations r SET unknown = true FROM closed a
+	WHERE r.attempt_id = a.attempt_id AND a.state = 'unknown' AND NOT r.unknown AND r.unit NOT IN ('calls', 'enqueued_tokens')
+	RETURNING r.allowance_id, r.amount
+), shifts AS MATERIALIZED (
+	SELECT allowance_id, sum(freed) AS freed, sum(charge) AS charge, sum(doubt) AS doubt FROM (
+		SELECT allowance_id, amount AS freed, charge, CASE WHEN unknown THEN -amount ELSE 0 END AS doubt FROM freed
+		UNION ALL SELECT allowance_id, 0, 0, amount FROM doubted) s GROUP BY allowance_id
+), locked AS MATERIALIZED ( -- after the jobs
+	SELECT a.allowance_id FROM allowances a
+	WHERE a.allowance_id IN (SELECT allowance_id FROM shifts) AND (SELECT count(*) FROM decided) >= 0
+	ORDER BY a.allowance_id FOR UPDATE
+), balanced AS (
+	UPDATE allowances a SET reserved = a.reserved - s.freed, charged = a.charged + s.charge, unknown = a.unknown + s.doubt,
+		excess = greatest(0, a.charged + s.charge + a.reserved - s.freed - a.cap)
+	FROM locked l JOIN shifts s USING (allowance_id) WHERE a.allowance_id = l.allowance_id
 )
 SELECT job_id FROM decided

@@ -268,8 +268,12 @@ void starts_resend(struct worker *w, struct request *request)
 	for (size_t i = 0; i < request->count; i++) {
 		const struct work *work = request->works[i];
 
-		rows[i] = (struct intend_row){work->job->id, work->epoch, work->attempt_day,
-					      &work->intent};
+		rows[i] = (struct intend_row){
+			.job_id = work->job->id,
+			.epoch = work->epoch,
+			.day = work->attempt_day,
+			.intent = &work->intent,
+		};
 	}
 	worker_send(w, request, "intend", store_intend_args(&w->id, rows, request->count));
 }
