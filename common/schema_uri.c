@@ -167,7 +167,7 @@ char *schema_uri_fragment(const char *uri)
 		int high = *p == '%' ? hex_digit(p[1]) : -1;
 		int low = high < 0 ? -1 : hex_digit(p[2]); /* not read past the end */
 
-		buffer_byte(&b, low < 0 ? *p : (char)(high << 4 | low));
+		buffer_byte(&b, (char)(low < 0 ? *p : high << 4 | low));
 		p += low < 0 ? 1 : 3;
 	}
 	return buffer_take(&b);

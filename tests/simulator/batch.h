@@ -51,7 +51,7 @@ struct batch {
 	char id[48];
 	char key[96];
 	char input_file_id[40]; /* OpenAI */
-	char model[64];		/* OpenAI: of all lines */
+	char model[96];		/* OpenAI: of all lines */
 	char *metadata;		/* JSON, or NULL */
 	char *errors;		/* JSON list of what failed its validation, or NULL */
 	struct buffer input;	/* Anthropic: the body of the create; OpenAI: a copy of the file */

@@ -41,6 +41,7 @@ static void setup(void)
 {
 	if (!forwarder.reader)
 		forwarder = (struct forwarder){&config, job_reader_create(4096)};
+	forward_finish(&forward);
 	forward = (struct forward){0};
 }
 

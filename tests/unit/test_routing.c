@@ -24,13 +24,24 @@ static struct task tasks[] = {{.name = "", .tier = ""}, {.name = "translate", .t
 static struct config config;
 static struct job job;
 
+/* Lives as long as the test's process: jobs and configurations borrow it. */
+static json_t *keep(json_t *value)
+{
+	static json_t *all;
+
+	if (!all)
+		all = json_array();
+	ck_assert_int_eq(json_array_append_new(all, value), 0);
+	return value;
+}
+
 static json_t *read_json(const char *text)
 {
 	struct error err;
 	json_t *value = json_read(text, strlen(text), JSON_OURS, &err);
 
 	ck_assert_msg(value != NULL, "%s: %s", text, err.text);
-	return value;
+	return keep(value);
 }
 
 /* A plain job in a configuration with the given rules. */
@@ -59,7 +70,7 @@ static void given_prompt_of(size_t bytes)
 	char *text = xcalloc(1, bytes + 1);
 
 	memset(text, 'x', bytes);
-	job.messages = json_pack("[{s:s, s:s}]", "role", "user", "content", text);
+	job.messages = keep(json_pack("[{s:s, s:s}]", "role", "user", "content", text));
 	free(text);
 }
 
