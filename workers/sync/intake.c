@@ -8,10 +8,10 @@
 
 #include "ensure.h"
 #include "failpoint.h"
-#include "json_span.h"
+#include "job_contract.h"
+#include "job_message.h"
 #include "log.h"
 #include "metrics.h"
-#include "quote.h"
 #include "utf8.h"
 #include "worker.h"
 
@@ -58,40 +58,6 @@ static void reject(struct worker *w, struct claim_group *group, const struct kaf
 		 rejected->detail);
 }
 
-static int32_t header_number(const struct kafka_message *message, const char *name)
-{
-	struct kafka_header header;
-	char text[12] = "";
-
-	if (!kafka_message_header(message, name, &header) || !header.value ||
-	    header.len >= sizeof(text))
-		return 0;
-	memcpy(text, header.value, header.len);
-	return (int32_t)strtol(text, NULL, 10);
-}
-
-static void add_header(struct buffer *json, const struct kafka_message *message, const char *name)
-{
-	struct kafka_header header;
-
-	if (!kafka_message_header(message, name, &header) || !header.value || header.len > 512)
-		return;
-	buffer_printf(json, "%s\"%s\":", json->len > 1 ? "," : "{", name);
-	quote_json(json, header.value, header.len);
-}
-
-/* The headers that come back on every event of the job, as a JSON object; "" for none. */
-static char *returned_headers(const struct kafka_message *message)
-{
-	struct buffer json = {0};
-
-	add_header(&json, message, "traceparent");
-	add_header(&json, message, "tracestate");
-	if (json.len > 0)
-		buffer_byte(&json, '}');
-	return buffer_take(&json);
-}
-
 static struct work *in_group(const struct claim_group *group, const struct uuid *job_id)
 {
 	for (size_t i = 0; i < group->count; i++)
@@ -125,40 +91,13 @@ static void doom(struct work *work, const char *reason, const char *detail)
 	utf8_copy(work->doomed_detail, sizeof(work->doomed_detail), detail);
 }
 
-/* The schema's bytes as the envelope spells them, found without writing them again. */
-static struct json_span own_schema(const char *bytes, size_t len)
-{
-	struct json_span whole = {bytes, len}, output, schema = {0};
-
-	if (json_span_member(whole, "output", &output) &&
-	    json_span_member(output, "schema", &schema))
-		return schema;
-	return (struct json_span){0};
-}
-
 void intake_contract(struct worker *w, struct work *work, const char *bytes, size_t len)
 {
-	const struct task *task = config_task(w->config, work->job->task);
-	const json_t *document = work->job->output_given ? work->job->output_schema
-							 : task->output_schema;
-	struct json_span text = {0};
-	AUTO(xfree) char *written = NULL;
-	struct error err;
+	struct error err = {0};
 
-	if (!document)
-		return;
-	if (work->job->output_given)
-		text = own_schema(bytes, len);
-	else
-		text = (struct json_span){w->task_schemas[task - w->config->tasks],
-					  strlen(w->task_schemas[task - w->config->tasks])};
-	if (!text.bytes) {
-		written = json_write(document); /* a member spelled with escapes */
-		text = (struct json_span){written, strlen(written)};
-	}
-	work->contract = contracts_get(w->contracts, text.bytes, text.len, (json_t *)document,
-				       &err);
-	if (!work->contract)
+	work->contract = job_contract(w->contracts, w->config, w->task_schemas, work->job, bytes,
+				      len, &err);
+	if (!work->contract && *err.text)
 		doom(work, "invalid_schema", err.text);
 }
 
@@ -190,7 +129,7 @@ static void take_job(struct worker *w, struct claim_group *group,
 {
 	const struct tier_topic *topic = &w->topics[message->topic];
 	struct work *work = work_create(&w->works, job, xmemdup(message->value, message->len),
-					message->len, returned_headers(message));
+					message->len, job_message_headers(message));
 	nsec wall = clock_wall(), sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC;
 
 	work->tier = topic->tier;
@@ -228,25 +167,6 @@ static void note_offset(struct claim_group *group, const struct kafka_message *m
 	};
 }
 
-static struct job *read_message(struct worker *w, const struct kafka_message *message,
-				struct error *err)
-{
-	struct job_source source = {
-		.cluster = w->cluster,
-		.topic = w->topics[message->topic].name,
-		.partition = message->partition,
-		.offset = message->offset,
-		.run = header_number(message, "sluice-run"),
-		.hop = header_number(message, "sluice-hop"),
-	};
-
-	if (!message->value) {
-		error_set(err, ERROR_REJECT, "the message has no value");
-		return NULL;
-	}
-	return job_read(w->reader, message->value, message->len, &source, err);
-}
-
 /* After its tombstone is gone an old topic's message would look like a new job. */
 static bool is_too_old(const struct worker *w, const struct kafka_message *message)
 {
@@ -262,7 +182,8 @@ static void take(struct worker *w, const struct kafka_message *message, nsec now
 {
 	struct claim_group *group = claims_group(w, now);
 	struct error err;
-	struct job *job = read_message(w, message, &err);
+	struct job *job = job_message_read(w->reader, w->config, w->topics[message->topic].name,
+					   message, &err);
 
 	FAILPOINT("K02");
 	note_offset(group, message);

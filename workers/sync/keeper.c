@@ -10,7 +10,7 @@
 #include "ensure.h"
 #include "log.h"
 #include "metrics.h"
-#include "utf8.h"
+#include "store_prices.h"
 #include "worker.h"
 
 #define BEAT_EVERY NSEC_PER_SEC
@@ -201,46 +201,6 @@ static void read_mine(struct worker *w, const struct pg_answer *answer)
 	hand_back(w, strangers, count, NULL, NULL, 0);
 }
 
-static enum price_mode mode_of(const char *name)
-{
-	for (enum price_mode mode = MODE_SYNC; mode <= MODE_PRIORITY; mode++)
-		if (strcmp(price_mode_name(mode), name) == 0)
-			return mode;
-	return MODE_SYNC;
-}
-
-static struct rates rates_at(const struct pg_rows *rows, int row, int column)
-{
-	return (struct rates){
-		.input = pg_get_int(rows, row, column),
-		.cache_read = pg_get_int(rows, row, column + 1),
-		.cache_write = pg_get_int(rows, row, column + 2),
-		.cache_write_1h = pg_get_int(rows, row, column + 3),
-		.output = pg_get_int(rows, row, column + 4),
-	};
-}
-
-static void read_prices(struct worker *w, const struct pg_rows *rows)
-{
-	struct price_book book = {.count = (size_t)pg_count(rows)};
-
-	book.rows = xcalloc(book.count, sizeof(*book.rows));
-	for (int row = 0; row < pg_count(rows); row++) {
-		struct price *price = &book.rows[row];
-
-		utf8_copy(price->provider, sizeof(price->provider), pg_get_text(rows, row, 0));
-		utf8_copy(price->model, sizeof(price->model), pg_get_text(rows, row, 1));
-		price->mode = mode_of(pg_get_text(rows, row, 2));
-		price->from = pg_get_time(rows, row, 3);
-		price->rates = rates_at(rows, row, 4);
-		price->long_prompt = pg_get_int(rows, row, 9);
-		price->long_rates = rates_at(rows, row, 10);
-	}
-	price_book_sort(&book);
-	price_book_finish(&w->prices);
-	w->prices = book;
-}
-
 void keeper_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now)
 {
 	if (!answer->rows && answer->error.kind == ERROR_FATAL)
@@ -262,7 +222,7 @@ void keeper_answer(struct worker *w, struct request *request, struct pg_answer *
 		break;
 	case REQUEST_PRICES:
 		if (answer->rows)
-			read_prices(w, answer->rows);
+			store_prices_read(answer->rows, &w->prices);
 		break;
 	case REQUEST_END:
 		w->ended = true;

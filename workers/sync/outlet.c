@@ -8,71 +8,22 @@
 
 #include "ensure.h"
 #include "failpoint.h"
-#include "json.h"
 #include "log.h"
 #include "metrics.h"
+#include "outbox.h"
 #include "worker.h"
 
 #define PAID_LINGER (50 * NSEC_PER_MSEC)
 #define PAID_GROUP 500
 #define TAKE_AT_ONCE 500
 
-static size_t read_headers(json_t *object, struct kafka_header headers[KAFKA_MAX_HEADERS])
-{
-	const char *name;
-	json_t *value;
-	size_t count = 0;
-
-	json_object_foreach (object, name, value) {
-		if (count == KAFKA_MAX_HEADERS || !json_is_string(value))
-			continue;
-		headers[count++] = (struct kafka_header){name, json_string_value(value),
-							 json_string_length(value)};
-	}
-	return count;
-}
-
-static void publish(struct worker *w, const struct uuid *event_id, const char *topic,
-		    const char *key, const char *headers_json, const char *body, size_t len)
-{
-	struct kafka_header headers[KAFKA_MAX_HEADERS];
-	struct error err;
-	json_auto_t *object = *headers_json ? json_read(headers_json, strlen(headers_json),
-							JSON_OURS, &err)
-					    : NULL;
-	struct uuid *token = xmemdup(event_id, sizeof(*event_id));
-	struct kafka_record record = {
-		.topic = topic,
-		.partition = -1,
-		.key = key,
-		.key_len = strlen(key),
-		.value = body,
-		.len = len,
-		.headers = headers,
-		.header_count = read_headers(object, headers),
-		.token = token,
-	};
-
-	switch (kafka_produce(w->producer, &record, &err)) {
-	case KAFKA_ACCEPTED:
-		FAILPOINT("K14");
-		return;
-	case KAFKA_FULL:
-		break; /* still owed */
-	case KAFKA_REFUSED:
-		log_error("event_refused", "topic=%s why=%s", topic, err.text);
-		break;
-	}
-	free(token);
-}
-
 void outlet_publish(struct worker *w, struct settlement *settlement)
 {
 	for (size_t i = 0; i < settlement->debt_count; i++) {
 		const struct debt *debt = &settlement->debts[i];
 
-		publish(w, &debt->event_id, debt->topic, debt->key, debt->headers, debt->body,
-			debt->len);
+		outbox_produce(w->producer, &debt->event_id, debt->topic, debt->key, debt->headers,
+			       debt->body, debt->len);
 	}
 }
 
@@ -143,8 +94,8 @@ static void publish_taken(struct worker *w, const struct pg_rows *rows, nsec now
 		size_t len;
 		const char *body = pg_get_bytes(rows, row, 4, &len);
 
-		publish(w, &event_id, pg_get_text(rows, row, 1), pg_get_text(rows, row, 2),
-			pg_get_text(rows, row, 3), body, len);
+		outbox_produce(w->producer, &event_id, pg_get_text(rows, row, 1),
+			       pg_get_text(rows, row, 2), pg_get_text(rows, row, 3), body, len);
 	}
 	if (pg_count(rows) > 0) {
 		FAILPOINT("K19");

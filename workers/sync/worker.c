@@ -8,6 +8,7 @@
 
 #include "ensure.h"
 #include "failpoint.h"
+#include "job_contract.h"
 #include "log.h"
 #include "metrics.h"
 #include "statements.h"
@@ -233,10 +234,7 @@ struct worker *worker_create(const struct config *config, struct error *err)
 	random_from_kernel(&w->random);
 	w->reader = job_reader_create(config->kafka.max_message_bytes);
 	w->contracts = contracts_create(MAX_SCHEMAS);
-	w->task_schemas = xcalloc(config->task_count, sizeof(char *));
-	for (size_t i = 0; i < config->task_count; i++)
-		if (config->tasks[i].output_schema)
-			w->task_schemas[i] = json_write(config->tasks[i].output_schema);
+	w->task_schemas = job_contract_texts(config);
 	w->targets = targets_create(config);
 	w->to_intend = xcalloc(config->worker.group_size, sizeof(struct work *));
 	name_topics(w);
