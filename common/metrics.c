@@ -39,6 +39,7 @@ _Static_assert(COUNT_OF(sizes_bounds) <= MAX_BUCKETS, "sizes fit");
 
 struct series {
 	enum metric metric;
+	char *values[METRICS_MAX_LABELS];
 	char *labels;	   /* as shown: tier="economy",outcome="done" */
 	double value;	   /* of a histogram: the sum */
 	uint64_t *buckets; /* NULL unless a histogram; the last counts all */
@@ -87,9 +88,8 @@ static void append_label_value(struct buffer *out, const char *value)
 	}
 }
 
-/* With `all` the same value for each label, else one each. */
-static void append_labels(struct buffer *out, enum metric metric, const char *const *values,
-			  const char *all)
+/* tier="economy",outcome="done" */
+static void append_labels(struct buffer *out, enum metric metric, const char *const *values)
 {
 	const char *name = rows[metric].labels;
 
@@ -97,43 +97,78 @@ static void append_labels(struct buffer *out, enum metric metric, const char *co
 	for (size_t i = 0; *name; i++) {
 		size_t len = strcspn(name, ",");
 
-		ENSURE(i < METRICS_MAX_LABELS && (all || values[i]));
 		buffer_printf(out, "%s%.*s=\"", i > 0 ? "," : "", (int)len, name);
-		append_label_value(out, all ? all : values[i]);
+		append_label_value(out, values[i]);
 		buffer_byte(out, '"');
 		name += len;
 		name += *name == ',';
 	}
 }
 
+static size_t label_count(enum metric metric)
+{
+	const char *labels = rows[metric].labels;
+	size_t count = *labels ? 1 : 0;
+
+	for (; *labels; labels++)
+		count += *labels == ',';
+	ENSURE(count <= METRICS_MAX_LABELS);
+	return count;
+}
+
 /* --- finding and making series --- */
 
-static uint64_t hash(enum metric metric, const char *labels)
+/* A value counts up to MAX_LABEL_BYTES; each is ended, so that "ab","c" is not "a","bc". */
+static uint64_t hash(enum metric metric, const char *const *values, size_t count)
 {
 	uint64_t h = 14695981039346656037u ^ (uint64_t)metric;
 
-	for (const char *p = labels; *p; p++)
-		h = (h ^ (unsigned char)*p) * 1099511628211u;
+	for (size_t i = 0; i < count; i++) {
+		ENSURE(values[i]);
+		for (size_t at = 0; at < MAX_LABEL_BYTES && values[i][at]; at++)
+			h = (h ^ (unsigned char)values[i][at]) * 1099511628211u;
+		h = (h ^ 0xff) * 1099511628211u;
+	}
 	return h ^ h >> 32;
 }
 
-/* The slot that holds the series, or the free one where it belongs. */
-static struct series **find_slot(enum metric metric, const char *labels)
+static bool has_labels(const struct series *series, enum metric metric, const char *const *values,
+		       size_t count)
 {
-	for (size_t at = hash(metric, labels);; at++) {
+	if (series->metric != metric)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(series->values[i], values[i], MAX_LABEL_BYTES) != 0)
+			return false;
+	return true;
+}
+
+/* The slot that holds the series, or the free one where it belongs. */
+static struct series **find_slot(enum metric metric, const char *const *values, size_t count)
+{
+	for (size_t at = hash(metric, values, count);; at++) {
 		struct series **slot = &registry.table[at % TABLE_SIZE];
 
-		if (!*slot || ((*slot)->metric == metric && strcmp((*slot)->labels, labels) == 0))
+		if (!*slot || has_labels(*slot, metric, values, count))
 			return slot;
 	}
 }
 
-static struct series *make_series(struct series **slot, enum metric metric, char *labels)
+static void describe(struct series *series, const char *const *values, size_t count)
+{
+	struct buffer text = {0};
+
+	for (size_t i = 0; i < count; i++)
+		series->values[i] = xstrndup(values[i], MAX_LABEL_BYTES);
+	append_labels(&text, series->metric, values);
+	series->labels = buffer_take(&text);
+}
+
+static struct series *make_series(struct series **slot, enum metric metric)
 {
 	struct series *series = xcalloc(1, sizeof(*series));
 
 	series->metric = metric;
-	series->labels = labels;
 	if (is_histogram(metric))
 		series->buckets = xcalloc(MAX_BUCKETS + 1, sizeof(*series->buckets));
 	if (registry.last[metric])
@@ -153,23 +188,19 @@ static bool is_full(enum metric metric)
 	       registry.used + METRIC_COUNT >= TABLE_SIZE / 4 * 3;
 }
 
-static struct series *find_or_make(enum metric metric, const char *const *labels, const char *all)
-{
-	AUTO_FINISH(buffer_finish) struct buffer text = {0};
-	struct series **slot;
-
-	append_labels(&text, metric, labels, all);
-	slot = find_slot(metric, text.data);
-	if (*slot)
-		return *slot;
-	if (!all && is_full(metric))
-		return find_or_make(metric, NULL, "other");
-	return make_series(slot, metric, buffer_take(&text));
-}
-
 struct series *metrics_series(enum metric metric, const char *const *labels)
 {
-	return find_or_make(metric, labels, NULL);
+	static const char *const other[METRICS_MAX_LABELS] = {"other", "other", "other", "other"};
+	size_t count = label_count(metric);
+	struct series **slot = find_slot(metric, labels, count);
+
+	if (!*slot && is_full(metric)) {
+		labels = other;
+		slot = find_slot(metric, labels, count);
+	}
+	if (!*slot)
+		describe(make_series(slot, metric), labels, count);
+	return *slot;
 }
 
 void metrics_reset(void)
@@ -179,6 +210,8 @@ void metrics_reset(void)
 
 		if (!series)
 			continue;
+		for (size_t label = 0; label < METRICS_MAX_LABELS; label++)
+			free(series->values[label]);
 		free(series->labels);
 		free(series->buckets);
 		free(series);
