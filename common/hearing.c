@@ -41,8 +41,8 @@ static double confidence_in(const json_t *value, const char *pointer)
 	return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-static void check_json(const struct schema *schema, const struct task *task, const struct reply *reply,
-		       struct check *check)
+static void check_json(const struct schema *schema, const struct task *task,
+		       const struct reply *reply, struct check *check)
 {
 	struct schema_errors errors;
 	struct error err;
@@ -51,7 +51,8 @@ static void check_json(const struct schema *schema, const struct task *task, con
 	check->is_json = true;
 	value = cascade_extract_json(reply->text, reply->len, &check->answer, &check->len, &err);
 	if (!value) {
-		snprintf(check->note, sizeof(check->note), "The answer is not valid JSON: %.500s", err.text);
+		snprintf(check->note, sizeof(check->note), "The answer is not valid JSON: %.500s",
+			 err.text);
 		snprintf(check->finding.signature, sizeof(check->finding.signature), "not_json");
 		return;
 	}
@@ -71,9 +72,11 @@ static void check_json(const struct schema *schema, const struct task *task, con
 static void check_reply(const struct hearing *h, const struct task *task, const struct reply *reply,
 			struct check *check)
 {
-	*check = (struct check){.finding = {.kind = reply->kind, .confidence = reply->confidence,
+	*check = (struct check){.finding = {.kind = reply->kind,
+					    .confidence = reply->confidence,
 					    .never_retry = reply->never_retry},
-				.answer = reply->text, .len = reply->len};
+				.answer = reply->text,
+				.len = reply->len};
 	if (reply->kind == REPLY_TRUNCATED) {
 		snprintf(check->finding.signature, sizeof(check->finding.signature), "truncated");
 		snprintf(check->note, sizeof(check->note),
@@ -86,7 +89,8 @@ static void check_reply(const struct hearing *h, const struct task *task, const 
 		else
 			check->finding.valid = reply->len > 0 || reply->tool_calls;
 		if (!check->finding.valid && !check->note[0]) {
-			snprintf(check->finding.signature, sizeof(check->finding.signature), "empty");
+			snprintf(check->finding.signature, sizeof(check->finding.signature),
+				 "empty");
 			snprintf(check->note, sizeof(check->note), "The answer was empty.");
 		}
 	}
@@ -96,15 +100,19 @@ static void check_reply(const struct hearing *h, const struct task *task, const 
 
 static struct pick_wish wish_of(const struct hearing *h)
 {
-	return (struct pick_wish){.restricted = h->job->data_class == DATA_RESTRICTED, .memo = h->memo};
+	return (struct pick_wish){.restricted = h->job->data_class == DATA_RESTRICTED,
+				  .memo = h->memo};
 }
 
 /* The next tier this job may go to that has somewhere to go. NULL: none. */
-static const struct tier *higher_tier(const struct court *court, const struct hearing *h, int64_t min_window)
+static const struct tier *higher_tier(const struct court *court, const struct hearing *h,
+				      int64_t min_window)
 {
 	const struct config *config = court->config;
-	const struct tier *highest = *h->job->max_tier ? config_tier(config, h->job->max_tier) : NULL;
-	struct pick_wish wish = {.restricted = h->job->data_class == DATA_RESTRICTED, .min_window = min_window};
+	const struct tier *highest = *h->job->max_tier ? config_tier(config, h->job->max_tier)
+						       : NULL;
+	struct pick_wish wish = {.restricted = h->job->data_class == DATA_RESTRICTED,
+				 .min_window = min_window};
 
 	for (size_t i = h->tier->rank + 1; i < config->tier_count; i++) {
 		if (highest && i > highest->rank)
@@ -120,7 +128,8 @@ static bool has_next_candidate(const struct hearing *h)
 	struct pick_wish wish = wish_of(h);
 	size_t fitting = targets_fitting(h->tier, &wish);
 
-	return fitting > (memo_avoids(h->memo, h->candidate->endpoint->name, h->candidate->model) ? 0 : 1);
+	return fitting >
+	       (memo_avoids(h->memo, h->candidate->endpoint->name, h->candidate->model) ? 0 : 1);
 }
 
 static int64_t larger_window(const struct hearing *h)
@@ -136,7 +145,8 @@ static bool has_larger_candidate(const struct hearing *h)
 	return targets_fitting(h->tier, &wish) > 0;
 }
 
-static struct cascade_policy policy_of(const struct court *court, const struct hearing *h, const struct task *task)
+static struct cascade_policy policy_of(const struct court *court, const struct hearing *h,
+				       const struct task *task)
 {
 	pico cap = h->job->max_cost > 0 ? h->job->max_cost : task->max_cost;
 
@@ -166,7 +176,8 @@ static struct cascade_history history_of(const struct court *court, const struct
 		.past_deadline = job->deadline > 0 && clock_wall() > job->deadline,
 		.has_next_candidate = has_next_candidate(h),
 		.has_higher_tier = higher_tier(court, h, 0) != NULL,
-		.has_larger_window = has_larger_candidate(h) || higher_tier(court, h, larger_window(h)),
+		.has_larger_window = has_larger_candidate(h) ||
+				     higher_tier(court, h, larger_window(h)),
 		.has_fallback_answer = h->memo->fallback != NULL,
 	};
 
@@ -188,7 +199,8 @@ static const char *purpose_of(const struct verdict *verdict)
 	}
 }
 
-/* A lost answer, or one without a usage, may have been billed: its bound stands until it is known. */
+/* A lost answer, or one without a usage, may have been billed: its bound stands until it is known.
+ */
 static bool is_unknown(const struct reply *reply)
 {
 	return reply->kind == REPLY_LOST || (reply->billed && !reply->usage.known);
@@ -200,12 +212,13 @@ static pico saved_by_cache(const struct price *price, const struct usage *usage)
 	return price ? usage->cache_read * (price->rates.input - price->rates.cache_read) : 0;
 }
 
-static void close_attempt(const struct court *court, const struct hearing *h, const struct reply *reply,
-			  struct settlement *s)
+static void close_attempt(const struct court *court, const struct hearing *h,
+			  const struct reply *reply, struct settlement *s)
 {
 	const struct candidate *candidate = h->candidate;
-	const struct price *price = price_book_find(court->prices, candidate->endpoint->name, reply->model,
-						    candidate->model, court->mode, uuid_time(&h->intent->attempt_id));
+	const struct price *price = price_book_find(court->prices, candidate->endpoint->name,
+						    reply->model, candidate->model, court->mode,
+						    uuid_time(&h->intent->attempt_id));
 
 	s->closes = true;
 	s->attempt_id = h->intent->attempt_id;
@@ -215,7 +228,9 @@ static void close_attempt(const struct court *court, const struct hearing *h, co
 	s->usage = reply->usage;
 	s->confidence = reply->confidence;
 	s->billed = reply->billed && reply->usage.known;
-	s->attempt_state = reply->kind == REPLY_THROTTLED ? "throttled" : is_unknown(reply) ? "unknown" : "closed";
+	s->attempt_state = reply->kind == REPLY_THROTTLED ? "throttled"
+			   : is_unknown(reply)		  ? "unknown"
+							  : "closed";
 	s->cost = s->billed ? price_cost(price, &reply->usage) : 0;
 	s->cache_saving = s->billed ? saved_by_cache(price, &reply->usage) : 0;
 	utf8_copy(s->answered_model, sizeof(s->answered_model), reply->model);
@@ -230,7 +245,8 @@ static void close_attempt(const struct court *court, const struct hearing *h, co
 
 /* --- the decision --- */
 
-void hearing_decide(const struct hearing *h, struct settlement *s, const char *state, const char *reason)
+void hearing_decide(const struct hearing *h, struct settlement *s, const char *state,
+		    const char *reason)
 {
 	s->decides = true;
 	s->job_id = h->job->id;
@@ -247,7 +263,9 @@ static char *event_headers(const struct hearing *h, const struct uuid *event_id,
 	char text[UUID_TEXT];
 	struct buffer json = {0};
 
-	buffer_printf(&json, "{\"sluice-event-id\":\"%s\",\"sluice-event\":\"%s\",\"sluice-run\":\"%d\",\"sluice-hop\":\"%d\"",
+	buffer_printf(&json,
+		      "{\"sluice-event-id\":\"%s\",\"sluice-event\":\"%s\",\"sluice-run\":\"%d\","
+		      "\"sluice-hop\":\"%d\"",
 		      uuid_format(text, event_id), kind, (int)h->job->run, (int)h->job->hop);
 	if (*h->headers)
 		buffer_printf(&json, ",%s", h->headers + 1); /* its members and its closing brace */
@@ -256,8 +274,9 @@ static char *event_headers(const struct hearing *h, const struct uuid *event_id,
 	return buffer_take(&json);
 }
 
-static void owe(struct settlement *s, const struct hearing *h, const struct event *facts, const char *kind,
-		const char *topic, void (*write)(const struct event *event, struct buffer *out))
+static void owe(struct settlement *s, const struct hearing *h, const struct event *facts,
+		const char *kind, const char *topic,
+		void (*write)(const struct event *event, struct buffer *out))
 {
 	struct event event = *facts;
 	struct buffer body = {0};
@@ -273,7 +292,9 @@ static void owe(struct settlement *s, const struct hearing *h, const struct even
 
 static const char *outcome_name(const char *state)
 {
-	return strcmp(state, "DONE") == 0 ? "done" : strcmp(state, "DEAD") == 0 ? "dead" : "cancelled";
+	return strcmp(state, "DONE") == 0   ? "done"
+	       : strcmp(state, "DEAD") == 0 ? "dead"
+					    : "cancelled";
 }
 
 /* A terminal decision is told to the outside: once to results or dead, once to the reply topic. */
@@ -335,7 +356,9 @@ void hearing_move(const struct court *court, const struct hearing *h, struct set
 	struct uuid event_id;
 	char key[UUID_TEXT];
 	char *message;
-	AUTO(xfree) char *topic = xasprintf("%s.%s.%s", court->config->kafka.prefix, tier->name, lane_name(lane));
+	AUTO(xfree)
+	char *topic = xasprintf("%s.%s.%s", court->config->kafka.prefix, tier->name,
+				lane_name(lane));
 
 	hearing_decide(h, s, "QUEUED", reason);
 	s->tier = tier->name;
@@ -364,13 +387,13 @@ static void describe(struct settlement *s, const struct reply *reply, const stru
 	if (check->note[0])
 		snprintf(text, sizeof(text), "%.390s", check->note);
 	else
-		snprintf(text, sizeof(text), "%s%s%s", reply->code, *reply->code && *reply->message ? ": " : "",
-			 reply->message);
+		snprintf(text, sizeof(text), "%s%s%s", reply->code,
+			 *reply->code && *reply->message ? ": " : "", reply->message);
 	utf8_copy(s->detail, sizeof(s->detail), text);
 }
 
-static void accept(const struct hearing *h, const struct verdict *verdict, const struct check *check,
-		   struct settlement *s)
+static void accept(const struct hearing *h, const struct verdict *verdict,
+		   const struct check *check, struct settlement *s)
 {
 	hearing_decide(h, s, "DONE", verdict->reason);
 	s->unmeasured = verdict->unmeasured;
@@ -385,8 +408,8 @@ static void keep(struct sequel *sequel, const char *reason, nsec wait)
 	sequel->wait = wait;
 }
 
-static void ask_again(const struct hearing *h, const struct verdict *verdict, const struct check *check,
-		      struct sequel *sequel)
+static void ask_again(const struct hearing *h, const struct verdict *verdict,
+		      const struct check *check, struct sequel *sequel)
 {
 	h->memo->repairs++;
 	sequel->same_candidate = true;
@@ -398,8 +421,8 @@ static void ask_again(const struct hearing *h, const struct verdict *verdict, co
 static void back_off(const struct court *court, const struct hearing *h, const struct reply *reply,
 		     struct sequel *sequel)
 {
-	nsec wait = backoff_wait(&court->config->worker.unavailable, h->memo->transient, reply->retry_after,
-				 h->random);
+	nsec wait = backoff_wait(&court->config->worker.unavailable, h->memo->transient,
+				 reply->retry_after, h->random);
 
 	h->memo->transient++;
 	sequel->same_candidate = true;
@@ -426,9 +449,9 @@ static void widen(const struct court *court, const struct hearing *h, const stru
 	keep(sequel, verdict->reason, 0);
 }
 
-static void follow(const struct court *court, const struct hearing *h, const struct verdict *verdict,
-		   const struct reply *reply, const struct check *check, struct settlement *s,
-		   struct sequel *sequel)
+static void follow(const struct court *court, const struct hearing *h,
+		   const struct verdict *verdict, const struct reply *reply,
+		   const struct check *check, struct settlement *s, struct sequel *sequel)
 {
 	s->provider = h->candidate->endpoint->name;
 	s->model = *s->answered_model ? s->answered_model : h->candidate->model;
@@ -482,12 +505,14 @@ static void learn(const struct hearing *h, const struct task *task, const struct
 
 	if (reply->kind == REPLY_REFUSED)
 		memo->refusals++;
-	if (reply->kind == REPLY_ANSWER || reply->kind == REPLY_REFUSED || reply->kind == REPLY_TRUNCATED)
+	if (reply->kind == REPLY_ANSWER || reply->kind == REPLY_REFUSED ||
+	    reply->kind == REPLY_TRUNCATED)
 		memo->transient = 0;
 	memcpy(memo->signature, check->finding.signature, sizeof(memo->signature));
 	if (check->finding.valid && verdict->next != NEXT_ACCEPT && task->degraded_allowed)
-		memo_keep(memo, check->answer, check->len, check->is_json, check->finding.confidence,
-			  h->candidate->endpoint->name, h->candidate->model);
+		memo_keep(memo, check->answer, check->len, check->is_json,
+			  check->finding.confidence, h->candidate->endpoint->name,
+			  h->candidate->model);
 }
 
 void hearing_judge(const struct court *court, const struct hearing *h, const struct reply *reply,
@@ -517,7 +542,8 @@ void hearing_end(const struct court *court, const struct hearing *h, struct sett
 {
 	const struct task *task = config_task(court->config, h->job->task);
 
-	if (strcmp(state, "DEAD") == 0 && !h->doomed && task->degraded_allowed && h->memo->fallback) {
+	if (strcmp(state, "DEAD") == 0 && !h->doomed && task->degraded_allowed &&
+	    h->memo->fallback) {
 		hearing_decide(h, s, "DONE", reason);
 		degrade(s, h);
 	} else {
@@ -530,7 +556,8 @@ void hearing_end(const struct court *court, const struct hearing *h, struct sett
 
 static bool is_terminal(const char *state)
 {
-	return strcmp(state, "DONE") == 0 || strcmp(state, "DEAD") == 0 || strcmp(state, "CANCELLED") == 0;
+	return strcmp(state, "DONE") == 0 || strcmp(state, "DEAD") == 0 ||
+	       strcmp(state, "CANCELLED") == 0;
 }
 
 void hearing_tell(const struct court *court, const struct hearing *h, struct settlement *s)

@@ -40,17 +40,18 @@ struct court {
 	const char *dead_topic;
 };
 
-/* A job whose answer has come, or that ends without one. Borrowed, but for the memo, which is written. */
+/* A job whose answer has come, or that ends without one. Borrowed, but for the memo, which is
+ * written. */
 struct hearing {
 	const struct job *job;
-	const char *headers; /* that come back on its events, as JSON; "": none */
+	const char *headers;		 /* that come back on its events, as JSON; "": none */
 	const struct contract *contract; /* NULL: any text */
 	const struct tier *tier;
 	enum lane lane;
 	int32_t epoch;
 	struct memo *memo;
 	const char *doomed; /* why it can only die; NULL: it may live */
-	nsec queued;        /* from submit to claim; 0: not known */
+	nsec queued;	    /* from submit to claim; 0: not known */
 	nsec calling;
 	nsec total;
 
@@ -63,20 +64,21 @@ struct hearing {
 
 /* How it goes on, as far as the settlement does not say. */
 struct sequel {
-	bool keeps;          /* in its tier: the lane decides where and when */
-	const char *reason;  /* why; a constant */
-	nsec wait;           /* before the next call */
-	bool same_candidate; /* asked again */
-	bool quotes;         /* the next prompt quotes the answer, and … */
+	bool keeps;		 /* in its tier: the lane decides where and when */
+	const char *reason;	 /* why; a constant */
+	nsec wait;		 /* before the next call */
+	bool same_candidate;	 /* asked again */
+	bool quotes;		 /* the next prompt quotes the answer, and … */
 	char note[HEARING_NOTE]; /* … what was wrong with it */
-	bool forgets;        /* what was to be quoted before is not any more */
+	bool forgets;		 /* what was to be quoted before is not any more */
 };
 
 /* Closes the attempt; decides the job too unless the sequel keeps it. */
-void hearing_judge(const struct court *court, const struct hearing *hearing, const struct reply *reply,
-		   struct settlement *s, struct sequel *sequel);
+void hearing_judge(const struct court *court, const struct hearing *hearing,
+		   const struct reply *reply, struct settlement *s, struct sequel *sequel);
 
-/* A decision without an answer: DEAD, CANCELLED or PARKED; a fallback answer makes DEAD a degraded DONE. */
+/* A decision without an answer: DEAD, CANCELLED or PARKED; a fallback answer makes DEAD a degraded
+ * DONE. */
 void hearing_end(const struct court *court, const struct hearing *hearing, struct settlement *s,
 		 const char *state, const char *reason, const char *detail, nsec wait);
 

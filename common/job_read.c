@@ -46,7 +46,7 @@ static void forget_quotation(struct error *err)
 	if (near)
 		*near = '\0';
 	if (zero)
-		strcpy(zero, "in texts");
+		memcpy(zero, "in texts", sizeof("in texts"));
 }
 
 static json_t *parse(const struct job_reader *reader, const char *bytes, size_t len,

@@ -32,9 +32,9 @@ struct account {
 struct target {
 	struct account *account;
 	const char *model;
-	size_t number;   /* of targets_at() */
+	size_t number;	 /* of targets_at() */
 	nsec held_until; /* throttled: nothing starts before */
-	nsec dry_until;  /* no allowance is left here until then */
+	nsec dry_until;	 /* no allowance is left here until then */
 	struct breaker breaker;
 	size_t in_flight;
 	nsec typical; /* duration of a call, smoothed; 0: not measured */
@@ -59,9 +59,9 @@ struct pick_wish {
 struct pick {
 	const struct candidate *candidate; /* NULL: none now */
 	struct target *target;
-	nsec wait; /* until one may be free; 0 with no candidate: none will ever be */
-	const char
-		*reason; /* "rate_hold", "quota", "breaker", "credential", "connections", "no_candidate" */
+	nsec wait;	    /* until one may be free; 0 with no candidate: none will ever be */
+	const char *reason; /* "rate_hold", "quota", "breaker", "credential", "connections",
+			       "no_candidate" */
 };
 
 struct pick targets_pick(struct targets *targets, const struct tier *tier,

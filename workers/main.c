@@ -36,7 +36,8 @@ static const char help_tail[] =
 	"  sluice costs --since 1h                            what it cost\n"
 	"\n"
 	"`sluice help COMMAND` explains one command. All take --config FILE and --json.\n"
-	"SLUICE_LOG says how to log, as in SLUICE_LOG=warn,json (also debug, info, error; all: no limit).\n"
+	"SLUICE_LOG says how to log, as in SLUICE_LOG=warn,json (also debug, info, error; all: no "
+	"limit).\n"
 	"Exit codes: 0 done, 1 failed (or found something), 2 misuse.\n";
 
 static const char *const group_titles[] = {

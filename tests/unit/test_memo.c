@@ -1,6 +1,7 @@
 #include "memo.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "unit.h"
@@ -28,7 +29,7 @@ START_TEST(a_run_is_remembered_whole)
 	memo_spend(&before, 123456789, &usage);
 	memo_avoid(&before, "openai", "gpt-4o-mini");
 	memo_keep(&before, "{\"a\":1}", 7, true, 0.5, "openai", "gpt-4o-mini");
-	strcpy(before.signature, "schema /a type");
+	snprintf(before.signature, sizeof(before.signature), "schema /a type");
 	text = memo_write(&before);
 	memo_read(&after, text);
 	ck_assert_int_eq(after.attempts, 3);

@@ -46,7 +46,7 @@ static struct known_topic *find(struct spread *s, const char *topic)
 			return &s->topics[i];
 	if (s->count == SPREAD_TOPICS || strlen(topic) >= TOPIC_TEXT)
 		return NULL;
-	strcpy(s->topics[s->count].name, topic);
+	memcpy(s->topics[s->count].name, topic, strlen(topic) + 1);
 	return &s->topics[s->count++];
 }
 

@@ -40,8 +40,8 @@ static struct hearing hearing_of(struct worker *w, struct work *work, nsec now)
 	};
 }
 
-static void keep(struct worker *w, struct settlement *s, struct work *work, const struct hearing *hearing,
-		 const struct sequel *sequel)
+static void keep(struct worker *w, struct settlement *s, struct work *work,
+		 const struct hearing *hearing, const struct sequel *sequel)
 {
 	bool park = sequel->wait > w->config->worker.longest_wait_in_memory;
 
@@ -51,7 +51,8 @@ static void keep(struct worker *w, struct settlement *s, struct work *work, cons
 	work->wait_after = sequel->wait;
 }
 
-static void remember_for_repair(struct work *work, const struct reply *reply, const struct sequel *sequel)
+static void remember_for_repair(struct work *work, const struct reply *reply,
+				const struct sequel *sequel)
 {
 	if (!sequel->quotes && !sequel->forgets)
 		return;
@@ -65,7 +66,8 @@ static void remember_for_repair(struct work *work, const struct reply *reply, co
 	work->repair_note = xstrdup(sequel->note);
 }
 
-void judge_reply(struct worker *w, struct work *work, struct reply *reply, struct settlement *s, nsec now)
+void judge_reply(struct worker *w, struct work *work, struct reply *reply, struct settlement *s,
+		 nsec now)
 {
 	struct court court = court_of(w);
 	struct hearing hearing = hearing_of(w, work, now);
@@ -79,8 +81,8 @@ void judge_reply(struct worker *w, struct work *work, struct reply *reply, struc
 	hearing_tell(&court, &hearing, s);
 }
 
-struct settlement *judge_end(struct worker *w, struct work *work, const char *state, const char *reason,
-			     const char *detail, nsec wait, nsec now)
+struct settlement *judge_end(struct worker *w, struct work *work, const char *state,
+			     const char *reason, const char *detail, nsec wait, nsec now)
 {
 	struct court court = court_of(w);
 	struct hearing hearing = hearing_of(w, work, now);
