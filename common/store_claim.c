@@ -210,6 +210,9 @@ enum claim_class claim_classify(const struct job *job, const struct standing *st
 {
 	if (standing->ours)
 		return CLAIM_WON;
+	if (job->thin && strcmp(standing->state, "QUEUED") == 0 && standing->run == job->run &&
+	    standing->hop == job->hop)
+		return CLAIM_AGAIN;
 	if (job->thin)
 		return standing->exists && is_past(standing, job) ? CLAIM_DUPLICATE
 								  : CLAIM_IMPOSSIBLE;

@@ -93,12 +93,14 @@ enum claim_class {
 	CLAIM_WON,	  /* ours: by this claim, or by its first sending */
 	CLAIM_DUPLICATE,  /* the same job again, or an old message: dropped */
 	CLAIM_CONFLICT,	  /* same id, other body: rejected */
+	CLAIM_AGAIN,	  /* a follow-up whose row waits for just it: claim once more */
 	CLAIM_IMPOSSIBLE, /* a follow-up that is newer than its row, or has none: rejected */
 };
 
 /*
  * A full envelope is a duplicate of its row or in conflict with it. A thin one
- * is a duplicate when the row is past it, impossible when it is ahead.
+ * is a duplicate when the row is past it, impossible when it is ahead, and never dropped while
+ * the row still waits for it.
  */
 enum claim_class claim_classify(const struct job *job, const struct standing *standing);
 
@@ -124,7 +126,8 @@ struct intend_row {
 	int32_t day; /* of the attempt, in days since 2000: fixed here, so that sending twice is
 			harmless */
 	const struct intent *intent;
-	const struct intent_take *takes; /* an intent whose lease is gone or too small is not written */
+	const struct intent_take
+		*takes; /* an intent whose lease is gone or too small is not written */
 	size_t take_count;
 };
 

@@ -58,10 +58,37 @@ bool claims_know(const struct worker *w, const struct uuid *claim_id)
 
 /* --- sending --- */
 
-static int by_job_id(const void *a, const void *b)
+/* By job, and messages of one job in the order in which they make sense. */
+static int by_job(const void *a, const void *b)
 {
-	return uuid_compare(&(*(struct work *const *)a)->job->id,
-			    &(*(struct work *const *)b)->job->id);
+	const struct job *first = (*(struct work *const *)a)->job,
+			 *second = (*(struct work *const *)b)->job;
+	int order = uuid_compare(&first->id, &second->id);
+
+	if (order == 0)
+		order = first->thin - second->thin;
+	if (order == 0)
+		order = (first->run > second->run) - (first->run < second->run);
+	return order ? order : (first->hop > second->hop) - (first->hop < second->hop);
+}
+
+/*
+ * One statement takes a job once. Of works [from, count), sorted, those that
+ * repeat the job before them move behind the others; returns where they begin.
+ */
+static size_t first_of_each(struct work **works, size_t from, size_t count)
+{
+	AUTO(xfree) struct work **repeats = xcalloc(count - from + 1, sizeof(struct work *));
+	size_t kept = from, repeated = 0;
+
+	for (size_t i = from; i < count; i++) {
+		if (kept > from && uuid_equal(&works[kept - 1]->job->id, &works[i]->job->id))
+			repeats[repeated++] = works[i];
+		else
+			works[kept++] = works[i];
+	}
+	memcpy(works + kept, repeats, repeated * sizeof(struct work *));
+	return kept;
 }
 
 static void send_claim(struct worker *w, struct request *request)
@@ -215,12 +242,15 @@ void claims_flush(struct worker *w, nsec now, bool all)
 	    now - group->opened_at < w->config->worker.linger)
 		return;
 	w->filling = NULL;
-	qsort(group->works, group->count, sizeof(*group->works), by_job_id);
+	qsort(group->works, group->count, sizeof(*group->works), by_job);
 	*w->claims_tail = group;
 	w->claims_tail = &group->next;
 	group->open++; /* ourselves, until all is sent */
 	open_request(w, group, REQUEST_REJECT, 0, group->reject_count);
-	open_request(w, group, REQUEST_CLAIM, 0, group->count);
+	for (size_t from = 0, next; from < group->count; from = next) {
+		next = first_of_each(group->works, from, group->count);
+		open_request(w, group, REQUEST_CLAIM, from, next - from);
+	}
 	group->open--;
 }
 
@@ -407,6 +437,9 @@ static void classify_one(struct worker *w, struct claim_group *group, size_t i,
 	switch (claim_classify(work->job, standing)) {
 	case CLAIM_WON:
 		won(w, group, i, &standing->claimed, now);
+		return;
+	case CLAIM_AGAIN:
+		open_request(w, group, REQUEST_CLAIM, i, 1);
 		return;
 	case CLAIM_DUPLICATE:
 		metrics_add(METRIC_claims_total, 1, LABELS("duplicate"));

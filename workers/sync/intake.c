@@ -58,31 +58,44 @@ static void reject(struct worker *w, struct claim_group *group, const struct kaf
 		 rejected->detail);
 }
 
-static struct work *in_group(const struct claim_group *group, const struct uuid *job_id)
+/* The same message, whatever its offset: the same envelope, or the same follow-up. */
+static bool is_same(const struct job *a, const struct job *b)
 {
-	for (size_t i = 0; i < group->count; i++)
-		if (uuid_equal(&group->works[i]->job->id, job_id))
-			return group->works[i];
-	return NULL;
+	if (a->thin != b->thin || !uuid_equal(&a->id, &b->id))
+		return false;
+	return a->thin ? a->run == b->run && a->hop == b->hop
+		       : digest_equal(&a->fingerprint, &b->fingerprint);
 }
 
-/* The same job twice in one group: the second is dropped or in conflict before Postgres sees it. */
+static bool is_conflict(const struct job *a, const struct job *b)
+{
+	return !a->thin && !b->thin && uuid_equal(&a->id, &b->id) &&
+	       !digest_equal(&a->fingerprint, &b->fingerprint);
+}
+
+/*
+ * The same message twice in one group: the second is dropped, or in conflict,
+ * before Postgres sees it. An envelope and a follow-up of one job are two
+ * messages, and both are claimed, one after the other.
+ */
 static bool is_repeated(struct worker *w, struct claim_group *group,
 			const struct kafka_message *message, struct job *job)
 {
-	const struct work *other = in_group(group, &job->id);
+	for (size_t i = 0; i < group->count; i++) {
+		const struct job *other = group->works[i]->job;
 
-	if (!other)
-		return false;
-	if (job->thin || other->job->thin ||
-	    digest_equal(&job->fingerprint, &other->job->fingerprint)) {
-		metrics_add(METRIC_claims_total, 1, LABELS("duplicate"));
-	} else {
-		metrics_add(METRIC_claims_total, 1, LABELS("conflict"));
-		reject(w, group, message, job, "conflict",
-		       "another message with this job_id came first and has another body");
+		if (is_same(job, other)) {
+			metrics_add(METRIC_claims_total, 1, LABELS("duplicate"));
+			return true;
+		}
+		if (is_conflict(job, other)) {
+			metrics_add(METRIC_claims_total, 1, LABELS("conflict"));
+			reject(w, group, message, job, "conflict",
+			       "another message with this job_id came first and has another body");
+			return true;
+		}
 	}
-	return true;
+	return false;
 }
 
 static void doom(struct work *work, const char *reason, const char *detail)
