@@ -433,20 +433,24 @@ static void answer_first(struct pg *pg)
 }
 
 /* The connection is gone, and with it the fate of what was open. */
+/* What has no answer yet will get none from this connection. */
+static void fail_first(struct pg *pg)
+{
+	struct open_statement *open = pg->open;
+
+	if (!open->rows && !open->failed) {
+		open->failed = true;
+		error_set(&open->error, ERROR_RETRY, "postgres: connection lost: %s", pg->trouble);
+	}
+	answer_first(pg);
+}
+
 static void drop_link(struct pg *pg, const char *why, nsec now)
 {
 	snprintf(pg->trouble, sizeof(pg->trouble), "%s", why);
 	one_line(pg->trouble);
-	while (pg->open) {
-		struct open_statement *open = pg->open;
-
-		if (!open->rows && !open->failed) {
-			open->failed = true;
-			error_set(&open->error, ERROR_RETRY, "postgres: connection lost: %s",
-				  pg->trouble);
-		}
-		answer_first(pg);
-	}
+	while (pg->open)
+		fail_first(pg);
 	PQfinish(pg->link);
 	pg->link = NULL;
 	pg->state = LINK_DOWN;
@@ -569,11 +573,14 @@ void pg_send(struct pg *pg, const char *name, struct pg_args *args, void *token)
 	AUTO(pg_args_destroy) struct pg_args *taken = args ? args : pg_args_create();
 	struct open_statement *open = xcalloc(1, sizeof(*open));
 
-	ENSURE(pg->state == LINK_READY);
 	open->token = token;
 	*pg->open_tail = open;
 	pg->open_tail = &open->next;
 	pg->open_count++;
+	if (pg->state != LINK_READY) {
+		fail_first(pg);
+		return;
+	}
 	pg_args_seal(taken);
 	if (!PQsendQueryPrepared(pg->link, name, taken->count, taken->data, taken->lengths,
 				 taken->formats, 1) ||

@@ -145,7 +145,10 @@ nsec pg_wake_at(const struct pg *pg); /* when to pump even if the socket is sile
 unsigned pg_generation(const struct pg *pg); /* +1 with every new connection */
 const char *pg_trouble(const struct pg *pg); /* why it is not ready; "" */
 
-/* Send a prepared statement. Takes args. Only while pg_ready(). */
+/*
+ * Send a prepared statement. Takes args. Best asked for while pg_ready(): a statement whose
+ * connection is away, or breaks between two sends, is answered with an ERROR_RETRY.
+ */
 void pg_send(struct pg *pg, const char *name, struct pg_args *args, void *token);
 size_t pg_open(const struct pg *pg); /* statements sent and not answered */
 
