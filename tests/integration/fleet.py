@@ -148,6 +148,14 @@ class Worker:
                 total += float(value)
         return total
 
+    def has_partitions(self):
+        """What its log says last of its seat in the group."""
+        with open(self.log, errors="replace") as log:
+            told = [line for line in log
+                    if "event=worker_started" in line or "event=kafka_assigned" in line
+                    or "event=kafka_revoked" in line]
+        return bool(told) and "event=kafka_assigned" in told[-1]
+
     def calls_open(self):
         return int(self.metric("sluice_jobs_held", state="CALLING"))
 
@@ -236,11 +244,12 @@ class Fleet:
         self.simulator_url, self.bill_path = env["SIMULATOR_URL"], env["SIMULATOR_BILL"]
 
     def _end(self, good):
+        if not good:
+            self._show_rows()
+            self._show_logs()
         for worker in self.workers.values():
             if worker.is_running():
                 worker.kill()
-        if not good:
-            self._show_logs()
         if good and self.kafka == "embedded":
             # A pass on messages that the embedded broker dropped is none.
             subprocess.run([STACK, "tell", "look", "--dir", self.stack_directory], check=False,
@@ -251,6 +260,13 @@ class Fleet:
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
         return stopped.returncode == 0
+
+    def _show_rows(self):
+        """What was unfinished."""
+        for words in (["status"], ["topics", "list"]):
+            shown = subprocess.run([SLUICE, *words], check=False, capture_output=True, text=True,
+                                   env=dict(os.environ, SLUICE_CONFIG=self.config_path))
+            print(f"=== sluice {' '.join(words)}\n{shown.stdout}{shown.stderr}", file=sys.stderr)
 
     def _show_logs(self):
         for folder in (self.directory, self.stack_directory):
