@@ -154,6 +154,8 @@ static void finish_one(struct worker *w, struct work *work, const struct http_re
 	read_reply(work, http, &reply);
 	work->calling += http->total;
 	learn(w, work, &reply, http->total, now);
+	quota_learn(w, work, &reply,
+		    work->target->held_until > now ? work->target->held_until - now : 0, now);
 	calls_uncount(work);
 	work->prepared = false;
 	s->ttfb_ms = (int)(http->first_byte / NSEC_PER_MSEC);
@@ -193,6 +195,7 @@ void calls_give_up(struct worker *w, nsec now)
 		s->attempt_state = "unknown";
 		s->verdict = s->purpose = "unknown";
 		s->reply = "lost";
+		work->takes.count = 0; /* the settlement keeps what it holds of balances */
 		starts_unprepare(work);
 		settles_add(w, work, s, now);
 	}

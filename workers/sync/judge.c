@@ -92,3 +92,15 @@ struct settlement *judge_end(struct worker *w, struct work *work, const char *st
 	hearing_tell(&court, &hearing, s);
 	return s;
 }
+
+struct settlement *judge_move(struct worker *w, struct work *work, const struct tier *tier,
+			      const char *reason, nsec now)
+{
+	struct court court = court_of(w);
+	struct hearing hearing = hearing_of(w, work, now);
+	struct settlement *s = settlement_create();
+
+	hearing_move(&court, &hearing, s, tier, work->lane, reason);
+	hearing_tell(&court, &hearing, s);
+	return s;
+}

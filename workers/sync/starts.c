@@ -69,13 +69,14 @@ static bool over_cost_cap(const struct worker *w, const struct work *work,
 	return work->memo.spent + likely > cap;
 }
 
-enum readiness { START_GO, START_WAIT, START_END };
+enum readiness { START_GO, START_WAIT, START_MOVE, START_END };
 
 struct readiness_why {
 	const char *state; /* START_END: DEAD, CANCELLED, DONE */
 	const char *reason;
 	const char *detail;
-	nsec wait; /* START_WAIT */
+	const char *policy; /* of the budget that is used up */
+	nsec wait;	    /* START_WAIT */
 };
 
 static enum readiness end(struct readiness_why *why, const char *state, const char *reason,
@@ -135,6 +136,55 @@ static void make_intent(struct worker *w, struct work *work, const struct pick *
 	work->prepared = true;
 }
 
+/* What the call can take at most of those who pay; without a price the worst there is. */
+static struct quota_bound bound_of(const struct worker *w, const struct work *work,
+				   const struct candidate *candidate, const struct task *task)
+{
+	int64_t input = most_input_tokens(work),
+		output = output_cap(work, task, &candidate->traits);
+	const struct price *price = price_book_find(&w->prices, candidate->endpoint->name, "",
+						    candidate->model, MODE_SYNC, clock_wall());
+
+	return (struct quota_bound){
+		.usd = price ? price_bound(price, input, output)
+			     : price_bound_unpriced(&w->prices, input, output),
+		.input = input,
+		.output = output,
+	};
+}
+
+/* QUOTA_DRY: the target is marked, so that the next pick finds another. */
+static enum quota_answer take_quota(struct worker *w, struct work *work, const struct pick *pick,
+				    const struct task *task, nsec now, struct readiness_why *why)
+{
+	const struct model *traits = &pick->candidate->traits;
+	struct quota_bound bound = {0};
+	struct quota_refusal refusal;
+	enum quota_answer answer;
+
+	if (quota_pays(w, work))
+		bound = bound_of(w, work, pick->candidate, task);
+	answer = quota_take(w, work, pick->target, (int64_t)(work->weight + work->repair_len),
+			    output_cap(work, task, traits), &bound, now, &refusal);
+	if (answer == QUOTA_GO)
+		return answer;
+	*why = (struct readiness_why){
+		.reason = refusal.reason, .policy = refusal.policy, .wait = refusal.wait};
+	if (answer == QUOTA_DRY)
+		pick->target->dry_until = now + (refusal.wait > 0 ? refusal.wait : NSEC_PER_MSEC);
+	return answer;
+}
+
+/* A budget is used up until its period ends: what then is the budget's own affair. */
+static enum readiness at_the_stop(const struct work *work, struct readiness_why *why)
+{
+	if (strcmp(why->policy, "dead") == 0)
+		return end(why, "DEAD", "budget", "the budget is used up for this period");
+	if (strcmp(why->policy, "degrade") == 0 && work->tier->rank > 0)
+		return START_MOVE;
+	return START_WAIT;
+}
+
 static enum readiness decide(struct worker *w, struct work *work, nsec now,
 			     struct readiness_why *why)
 {
@@ -145,14 +195,22 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 		.prefer = work->prefer,
 	};
 	struct pick pick;
+	enum quota_answer quota;
 
 	if (may_live(w, work, task, why) != START_GO)
 		return START_END;
-	pick = targets_pick(w->targets, work->tier, &wish, now, random_next(&w->random));
-	if (!pick.candidate && pick.wait == 0 && work->memo.avoided_count > 0) {
-		memo_forgive(&work->memo); /* all have failed once: begin again with the first */
+	do {
 		pick = targets_pick(w->targets, work->tier, &wish, now, random_next(&w->random));
-	}
+		if (!pick.candidate && pick.wait == 0 && work->memo.avoided_count > 0) {
+			memo_forgive(
+				&work->memo); /* all have failed once: begin again with the first */
+			pick = targets_pick(w->targets, work->tier, &wish, now,
+					    random_next(&w->random));
+		}
+		quota = pick.candidate ? take_quota(w, work, &pick, task, now, why) : QUOTA_GO;
+	} while (quota == QUOTA_DRY);
+	if (quota != QUOTA_GO)
+		return quota == QUOTA_WAIT ? START_WAIT : at_the_stop(work, why);
 	if (!pick.candidate && pick.wait == 0)
 		return end(why, "DEAD", "no_candidate",
 			   wish.restricted ? "data_class is restricted and the tier has no "
@@ -165,9 +223,11 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 	if (over_cost_cap(w, work,
 			  price_book_find(&w->prices, pick.candidate->endpoint->name, "",
 					  pick.candidate->model, MODE_SYNC, clock_wall()),
-			  task, pick.candidate))
+			  task, pick.candidate)) {
+		quota_give_back(work);
 		return end(why, "DEAD", "max_cost",
 			   "another call would likely pass the job's cost cap");
+	}
 	make_intent(w, work, &pick, task, now);
 	return START_GO;
 }
@@ -176,7 +236,8 @@ bool starts_prepare(struct worker *w, struct work *work, nsec now)
 {
 	struct readiness_why why;
 
-	return decide(w, work, now, &why) == START_GO;
+	/* The claim's own intent names no leases: who has a budget goes the longer way. */
+	return !quota_pays(w, work) && decide(w, work, now, &why) == START_GO;
 }
 
 void starts_unprepare(struct work *work)
@@ -186,6 +247,7 @@ void starts_unprepare(struct work *work)
 	breaker_release(&work->target->breaker, work->is_probe, clock_now());
 	breaker_release(&work->target->account->credential, work->is_credential_probe, clock_now());
 	calls_uncount(work);
+	quota_give_back(work);
 	work->prepared = false;
 }
 
@@ -219,6 +281,10 @@ static void start(struct worker *w, struct work *work, nsec now)
 		break;
 	case START_WAIT:
 		wait_or_park(w, work, &why, now);
+		break;
+	case START_MOVE:
+		settles_add(w, work, judge_move(w, work, &w->config->tiers[0], why.reason, now),
+			    now);
 		break;
 	case START_END:
 		settles_add(w, work, judge_end(w, work, why.state, why.reason, why.detail, 0, now),
@@ -264,11 +330,17 @@ static int by_job_id(const void *a, const void *b)
 void starts_resend(struct worker *w, struct request *request)
 {
 	AUTO(xfree) struct intend_row *rows = xcalloc(request->count, sizeof(*rows));
+	AUTO(xfree)
+	struct intent_take(*takes)[MAX_QUOTA_TAKES] = xcalloc(request->count, sizeof(*takes));
 
 	for (size_t i = 0; i < request->count; i++) {
 		const struct work *work = request->works[i];
 
+		size_t count = quota_leases(work, takes[i]);
+
 		rows[i] = (struct intend_row){
+			.takes = takes[i],
+			.take_count = count,
 			.job_id = work->job->id,
 			.epoch = work->epoch,
 			.day = work->attempt_day,
@@ -307,9 +379,10 @@ static struct work **of_attempt(const struct request *request, const struct uuid
 	return NULL;
 }
 
-/* Not written: cancelled, or taken from us. The look tells which. */
+/* Not written: cancelled, taken from us, or its lease is gone. The look tells which. */
 static void not_ours(struct worker *w, struct work *work, nsec now)
 {
+	quota_doubt(work);
 	starts_unprepare(work);
 	settles_add(w, work, judge_end(w, work, "CLAIMED", "", "", 0, now), now);
 }
@@ -418,6 +491,7 @@ static void not_sent(struct worker *w, struct work *work, const char *state, con
 	s->verdict = "not_sent";
 	s->purpose = "not_sent";
 	s->reply = "not_sent";
+	work->takes.count = 0; /* the settlement frees what it holds of balances */
 	starts_unprepare(work);
 	work->wait_after = wait;
 	settles_add(w, work, s, now);

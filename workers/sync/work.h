@@ -23,6 +23,7 @@
 #include "http.h"
 #include "job.h"
 #include "memo.h"
+#include "quota.h"
 #include "store_claim.h"
 #include "targets.h"
 
@@ -69,6 +70,7 @@ struct work {
 
 	/* The present call. */
 	struct intent intent;
+	struct quota_takes takes; /* what it has taken of allowances */
 	int32_t attempt_day;
 	const struct candidate *candidate; /* NULL: none */
 	struct target *target;

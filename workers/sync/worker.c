@@ -97,6 +97,11 @@ static void dispatch(struct worker *w, struct pg_answer *answer, nsec now)
 	case REQUEST_TAKE:
 		outlet_answer(w, request, answer, now);
 		break;
+	case REQUEST_TURN:
+	case REQUEST_ALLOWANCES:
+	case REQUEST_ALLOWANCE_SET:
+		quota_answer(w, request, answer, now);
+		break;
 	case REQUEST_REPLAY:
 		spool_answer(w, request, answer);
 		break;
@@ -206,7 +211,7 @@ static bool open_kafka(struct worker *w, struct error *err)
 static void open_postgres(struct worker *w)
 {
 	static const char *const names[PG_COUNT] = {"sluice claim", "sluice settle", "sluice beat",
-						    "sluice sweep"};
+						    "sluice sweep", "sluice quota"};
 	size_t count;
 	const struct pg_statement *statements = statements_all(&count);
 
@@ -236,6 +241,7 @@ struct worker *worker_create(const struct config *config, struct error *err)
 	w->contracts = contracts_create(MAX_SCHEMAS);
 	w->task_schemas = job_contract_texts(config);
 	w->targets = targets_create(config);
+	w->quota = quota_create(w);
 	w->to_intend = xcalloc(config->worker.group_size, sizeof(struct work *));
 	name_topics(w);
 	w->http = http_create(&http, err);
@@ -313,6 +319,7 @@ void worker_destroy(struct worker *w)
 		free(delivery.token);
 	kafka_producer_destroy(w->producer);
 	http_destroy(w->http);
+	quota_destroy(w->quota);
 	targets_destroy(w->targets);
 	contracts_destroy(w->contracts);
 	for (size_t i = 0; w->task_schemas && i < w->config->task_count; i++)
@@ -506,6 +513,8 @@ static nsec nap(const struct worker *w, nsec now)
 	nsec longest = linger_ends(w, LONGEST_NAP, now);
 
 	longest = sooner(longest, now, now + kafka_consumer_nap(w->consumer, now));
+	if (quota_wake_at(w) > 0)
+		longest = sooner(longest, now, quota_wake_at(w));
 	for (const struct work *work = w->works.lists[WORK_WAITING].first; work; work = work->next)
 		longest = sooner(longest, now, work->wake_at);
 	for (size_t i = 0; intake_room(w) > 0 && !w->stop_at && i < w->topic_count; i++)
@@ -560,6 +569,7 @@ bool worker_run(struct worker *w, struct error *err)
 		settles_flush(w, now, false);
 		outlet_flush(w, now);
 		spool_run(w, now);
+		quota_run(w, now);
 		keeper_run(w, now);
 		watch(w, now);
 		longest = nap(w, now);

@@ -8,6 +8,7 @@
  *	calls    replies become verdicts
  *	settles  verdicts become rows, money and debts
  *	outlet   debts become messages
+ *	quota    what may be spent: turns at the fleet's allowances
  *	keeper   beats, sweeps, comparing what we hold with what the database thinks
  */
 #ifndef SYNC_WORKER_H
@@ -85,6 +86,9 @@ enum request_kind {
 	REQUEST_PARTITIONS,
 	REQUEST_RETIRE,
 	REQUEST_REPLAY,
+	REQUEST_TURN,
+	REQUEST_ALLOWANCES,
+	REQUEST_ALLOWANCE_SET,
 	REQUEST_END,
 };
 
@@ -102,7 +106,7 @@ struct request {
 	struct request *next;		 /* while it waits to be sent again */
 };
 
-enum { PG_CLAIM, PG_SETTLE, PG_BEAT, PG_SWEEP, PG_COUNT };
+enum { PG_CLAIM, PG_SETTLE, PG_BEAT, PG_SWEEP, PG_QUOTA, PG_COUNT };
 
 struct worker {
 	const struct config *config;
@@ -112,6 +116,7 @@ struct worker {
 	struct contracts *contracts;
 	char **task_schemas; /* the text of each task's schema, beside config->tasks; NULL: none */
 	struct targets *targets;
+	struct quota *quota;
 	struct price_book prices;
 	struct http *http;
 	struct kafka_consumer *consumer;
@@ -247,6 +252,10 @@ void judge_reply(struct worker *w, struct work *work, struct reply *reply, struc
 /* An end without a call: fills a decision for DEAD, CANCELLED or PARKED. */
 struct settlement *judge_end(struct worker *w, struct work *work, const char *state,
 			     const char *reason, const char *detail, nsec wait, nsec now);
+
+/* To another tier without a call: fills a decision for QUEUED. */
+struct settlement *judge_move(struct worker *w, struct work *work, const struct tier *tier,
+			      const char *reason, nsec now);
 
 /* --- settles.c --- */
 void settles_add(struct worker *w, struct work *work, struct settlement *settlement, nsec now);
