@@ -106,6 +106,7 @@ void config_destroy(struct config *config)
 	for (size_t i = 0; i < config->tier_count; i++)
 		free(config->tiers[i].candidates);
 	free(config->tiers);
+	config_finish_allowances(config);
 	free(config->endpoints);
 	free(config->tasks);
 	json_decref(config->tree);

@@ -121,6 +121,17 @@ struct worker_settings {
 	nsec breaker_probe_after;
 };
 
+/* An allowance the fleet starts with; what was changed at run time wins (allowance.h). */
+struct allowance_setting {
+	const char *kind; /* "rate", "balance" */
+	const char *unit;
+	const char *period;
+	json_t *scope; /* owned */
+	int64_t cap;   /* usd in pico-dollars */
+	const char *policy;
+	bool calibrate; /* a rate follows what the provider's headers say */
+};
+
 struct config {
 	json_t *tree; /* owned, with secrets resolved; everything borrows from it */
 	struct kafka_settings kafka;
@@ -132,6 +143,8 @@ struct config {
 	size_t tier_count;
 	struct task *tasks; /* [0] are the defaults */
 	size_t task_count;
+	struct allowance_setting *allowances;
+	size_t allowance_count;
 	const json_t *routing; /* weights, thresholds and rules: see routing.h */
 };
 

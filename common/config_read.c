@@ -279,5 +279,5 @@ bool config_fill(struct config *config, const struct yaml *doc, struct error *er
 		return false;
 	fill_tasks(config, json_object_get(tree, "defaults"), json_object_get(tree, "tasks"));
 	config->routing = json_object_get(tree, "routing");
-	return true;
+	return config_fill_allowances(config, doc, err);
 }

@@ -12,6 +12,11 @@
 /* Fill all but the tree from config->tree, which is complete and fits its schema. */
 bool config_fill(struct config *config, const struct yaml *doc, struct error *err) MUST_USE;
 
+/* The sections `limits` and `budgets`. */
+bool config_fill_allowances(struct config *config, const struct yaml *doc,
+			    struct error *err) MUST_USE;
+void config_finish_allowances(struct config *config);
+
 /* What must hold between settings. */
 bool config_check(const struct config *config, const struct yaml *doc, struct error *err) MUST_USE;
 

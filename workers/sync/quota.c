@@ -67,7 +67,8 @@ struct quota {
 	int64_t version; /* of the definitions we have */
 	int64_t newest;	 /* that there are, as of the last turn */
 	bool loading;
-	bool stale; /* there are newer ones */
+	bool seeded; /* with what the configuration says */
+	bool stale;  /* there are newer ones */
 	bool turning;
 	nsec turn_at;
 	nsec turned_at;
@@ -330,12 +331,39 @@ static void send_turn(struct worker *w, nsec now)
 	worker_send(w, request_create(REQUEST_TURN, PG_QUOTA), "turn", args);
 }
 
+/* A default: it stands only where nobody has set another. */
+static void bring(struct worker *w, const struct allowance_setting *setting, const char *source,
+		  const char *who)
+{
+	struct pg_args *args = pg_args_create();
+	AUTO(xfree) char *scope = json_write(setting->scope);
+
+	pg_string(args, setting->kind);
+	pg_string(args, setting->unit);
+	pg_string(args, setting->period);
+	pg_string(args, scope);
+	if (setting->cap >= 0)
+		pg_big(args, setting->cap);
+	else
+		pg_string(args, NULL);
+	pg_string(args, setting->policy);
+	pg_bool(args, setting->calibrate);
+	pg_string(args, source);
+	pg_string(args, who);
+	worker_send(w, request_create(REQUEST_ALLOWANCE_SET, PG_QUOTA), "allowance_set", args);
+}
+
 void quota_run(struct worker *w, nsec now)
 {
 	struct quota *q = w->quota;
 
 	if (!pg_ready(w->pgs[PG_QUOTA]) || !w->registered || w->ended)
 		return;
+	if (!q->seeded) {
+		q->seeded = true;
+		for (size_t i = 0; i < w->config->allowance_count; i++)
+			bring(w, &w->config->allowances[i], "config", "the configuration");
+	}
 	if ((q->stale || q->version < 0) && !q->loading) {
 		q->loading = true;
 		worker_send(w, request_create(REQUEST_ALLOWANCES, PG_QUOTA), "allowances", NULL);
@@ -700,28 +728,21 @@ static void discover(struct worker *w, const struct target *target, enum allowan
 {
 	struct target_quota *known = &w->quota->targets[target->number];
 	const struct endpoint *endpoint = target->account->endpoint;
-	struct pg_args *args;
 
 	if (known->discovered[unit] || !pg_ready(w->pgs[PG_QUOTA]))
 		return;
 	known->discovered[unit] = true;
 	json_auto_t *scope = json_pack("{s:s,s:s,s:s}", "provider", endpoint->name, "credential",
 				       endpoint->credential, "model", target->model);
-	AUTO(xfree) char *text = json_write(scope);
-	args = pg_args_create();
-	pg_string(args, "rate");
-	pg_string(args, allowance_unit_name(unit));
-	pg_string(args, by_day ? "day" : "minute");
-	pg_string(args, text);
-	if (limit > 0)
-		pg_big(args, limit);
-	else
-		pg_string(args, NULL);
-	pg_string(args, NULL);
-	pg_bool(args, true);
-	pg_string(args, "provider");
-	pg_string(args, "a worker, from a reply");
-	worker_send(w, request_create(REQUEST_ALLOWANCE_SET, PG_QUOTA), "allowance_set", args);
+	struct allowance_setting setting = {
+		.kind = "rate",
+		.unit = allowance_unit_name(unit),
+		.period = by_day ? "day" : "minute",
+		.scope = scope,
+		.cap = limit > 0 ? limit : -1,
+		.calibrate = true,
+	};
+	bring(w, &setting, "provider", "a worker, from a reply");
 }
 
 static void note_reading(struct worker *w, const struct target *target,
