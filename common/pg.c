@@ -432,19 +432,22 @@ static void answer_first(struct pg *pg)
 	pg->answered_tail = &first->next;
 }
 
-/* The connection is gone, and with it the fate of what was open. */
-/* What has no answer yet will get none from this connection. */
+/*
+ * What has no answer yet will get none from this connection. Rows are none: they may come before
+ * the COMMIT that makes them true, whose sign is the sync.
+ */
 static void fail_first(struct pg *pg)
 {
 	struct open_statement *open = pg->open;
 
-	if (!open->rows && !open->failed) {
+	if (!open->failed) {
 		open->failed = true;
 		error_set(&open->error, ERROR_RETRY, "postgres: connection lost: %s", pg->trouble);
 	}
 	answer_first(pg);
 }
 
+/* The connection is gone, and with it the fate of what was open. */
 static void drop_link(struct pg *pg, const char *why, nsec now)
 {
 	snprintf(pg->trouble, sizeof(pg->trouble), "%s", why);
