@@ -14,6 +14,7 @@
 #include "address.h"
 #include "buffer.h"
 #include "ensure.h"
+#include "failpoint.h"
 #include "socket_set.h"
 
 #define DEFAULT_IN_FLIGHT 512
@@ -287,6 +288,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	struct http_call *call = context;
 	size_t len = size * count;
 
+	FAILPOINT("K08");
 	note_bytes(call);
 	if (call->sink && call->reply.status / 100 == 2) {
 		if (call->sink(call->reply.owner, bytes, len))

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ensure.h"
+#include "failpoint.h"
 #include "kafka_internal.h"
 
 #define COMMIT_EVERY NSEC_PER_SEC
@@ -143,6 +144,8 @@ static void on_commit(rd_kafka_t *handle, rd_kafka_resp_err_t code,
 
 	(void)handle;
 	(void)offsets;
+	if (!code)
+		FAILPOINT("K21");
 	if (!code || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
 		return;
 	c->uncommitted = true; /* the stored offsets go out again with the next commit */
