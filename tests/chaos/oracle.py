@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+"""The oracle: judges a run of Sluice by the invariants of the catalogue. It knows what was submitted,
+the provider's own bill, the topics and the tables, and shares no code with the product.
+
+    oracle.py FACTS.json              every invariant, before anything is reconciled
+    oracle.py FACTS.json --sums       ledger against bill, after `sluice audit --bill --book`
+    oracle.py FACTS.json --offsets    only I5, with the world stopped: may be asked at any instant
+
+FACTS.json says what the driver did:
+
+    postgres, brokers, group, prefix, topics {name: partitions}, bill     where to look
+    jobs {id: {unit, runs}}            what was submitted, and how many runs each was to have
+    lost_pids [..]                     processes that were killed or stopped
+    cancelled {id: "requested" | "not_seen"}    what the cancellation answered
+    poison [{topic, sha256}]           messages that are no jobs
+    conflicts [id]                     jobs whose id was also sent with another body
+    calls_once                         nobody was killed and no fault struck: one call a job and hop
+    offsets                            file of committed offsets as seen meanwhile
+    took, bound                        seconds from the end of the faults to the end of the work
+    limited                            calls the provider refused because of its limits
+
+Prints a line per invariant with how many things it looked at; exits with 1 when one is broken.
+"""
+import argparse
+import base64
+import collections
+import hashlib
+import json
+import sys
+
+from evidence import Evidence, save
+from offsets import OffsetReader
+
+ENDS = {"DONE": "done", "DEAD": "dead", "CANCELLED": "cancelled"}
+SHOWN = 5
+
+
+class Verdict:
+    """What one invariant found: how much it looked at, and what contradicts it."""
+
+    def __init__(self, name, claim):
+        self.name, self.claim, self.looked, self.wrong, self.note = name, claim, 0, [], ""
+
+    def look(self, truth, what):
+        self.looked += 1
+        if not truth:
+            self.wrong.append(what() if callable(what) else what)
+
+    def as_dict(self):
+        return {"name": self.name, "claim": self.claim, "looked": self.looked,
+                "broken": len(self.wrong), "note": self.note, "examples": self.wrong[:SHOWN]}
+
+    def __str__(self):
+        word = "BROKEN" if self.wrong else "holds" if self.looked else "not asked"
+        text = f"{self.name:4} {word:9} {self.looked:7}  {self.claim}"
+        if self.note:
+            text += f" ({self.note})"
+        for what in self.wrong[:SHOWN]:
+            text += f"\n                        {what}"
+        if len(self.wrong) > SHOWN:
+            text += f"\n                        … {len(self.wrong)} in all"
+        return text
+
+
+# --- I1, I2: outcomes ---
+
+def is_buried(facts, seen, job):
+    return job in facts["cancelled"] and seen.tombstones.get(job) == "CANCELLED"
+
+
+def no_job_is_lost(facts, seen):
+    v = Verdict("I1", "every submitted job ended, every run of it")
+    for job, told in facts["jobs"].items():
+        ended = all(seen.results.get((job, run)) for run in range(told["runs"]))
+        state = seen.jobs.get(job, {}).get("state")
+        v.look((ended and state in ENDS) or is_buried(facts, seen, job),
+               lambda job=job, state=state: f"job {job}: its row says {state}")
+    for job in seen.jobs:
+        if job not in facts["jobs"]:
+            v.look(False, f"job {job} was never submitted")
+    return v
+
+
+def one_outcome(facts, seen):
+    v = Verdict("I2", "one outcome per run, one event id and one body for it")
+    told = collections.defaultdict(set)
+    for message, event in seen.events:
+        if event.get("kind") != "message":
+            told[event["job_id"], event["run"]].add((event["event_id"], message.body))
+    for (job, run), rows in seen.results.items():
+        v.look(len(rows) == 1, f"job {job} run {run} has {len(rows)} outcomes")
+        v.look(len(told[job, run]) <= 1,
+               f"job {job} run {run} was told in {len(told[job, run])} ways")
+        if seen.jobs.get(job, {}).get("run") == run:
+            v.look(seen.jobs[job]["state"] == rows[0]["outcome"],
+                   f"job {job} is {seen.jobs[job]['state']}, its outcome {rows[0]['outcome']}")
+    for message, event in seen.events:
+        if event.get("kind") != "message":
+            check_event(v, seen, message, event)
+    return v
+
+
+def check_event(v, seen, message, event):
+    rows = seen.results.get((event["job_id"], event["run"]))
+    if not rows:
+        return  # I7 says so
+    v.look(event["outcome"] == ENDS[rows[0]["outcome"]],
+           f"event of job {event['job_id']} says {event['outcome']}, its row {rows[0]['outcome']}")
+    v.look(message.key == event["job_id"], f"event of job {event['job_id']} has key {message.key}")
+    if event["outcome"] == "done" and rows[0]["output"] is not None:
+        output = bytes.fromhex(rows[0]["output"])
+        v.look(event.get("output") == as_event_says(output, event.get("output")),
+               f"job {event['job_id']}: the event's output is not the row's")
+
+
+def as_event_says(output, example):
+    return output.decode() if isinstance(example, str) else json.loads(output)
+
+
+# --- I3: money ---
+
+def is_sound(call):
+    """The whole answer left the provider as it should be."""
+    end = call["end"]
+    return bool(end and end["delivered"] and "fault" not in end)
+
+
+def books_well(call, rows, lost):
+    """A charge of the bill's amount; or, for an answer that was not heard, an unknown at or above it."""
+    kinds = [kind for kind, _ in rows]
+    if None in (amount for _, amount in rows):
+        return False
+    net = sum(amount for _, amount in rows)
+    if kinds == ["charge"] or kinds == ["unknown", "adjustment"]:
+        return net == call["amount"]
+    return kinds == ["unknown"] and net >= call["amount"] and (lost or not is_sound(call))
+
+
+def ledger_is_bill(facts, seen):
+    v = Verdict("I3", "each billed call is booked as billed, or as unknown at or above it")
+    kinds = collections.Counter()
+    for attempt, calls in seen.bill.items():
+        made, rows = seen.attempts.get(attempt), seen.ledger.get(attempt, [])
+        v.look(made is not None, f"billed, but no attempt announced it: {attempt}")
+        if not made:
+            continue
+        lost = made.worker in seen.lost_workers
+        v.look(len(calls) == 1 and books_well(calls[0], rows, lost),
+               lambda a=attempt, c=calls, r=rows, lost=lost:
+               f"attempt {a}: billed {[x['amount'] for x in c]}, ended {c[0]['end']}, booked {r}, "
+               f"its worker {'was lost' if lost else 'lived'}")
+        kinds.update(kind for kind, _ in rows)
+    for attempt, rows in seen.ledger.items():
+        if attempt not in seen.bill:
+            v.look([kind for kind, _ in rows] == ["unknown"] or sum(a or 0 for _, a in rows) == 0,
+                   f"booked, but not billed: attempt {attempt} {rows}")
+    for attempt in seen.attempts.values():
+        v.look(attempt.state != "sent", f"attempt {attempt.id} of job {attempt.job} is still open")
+    v.note = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return v
+
+
+def sums_are_equal(facts, seen):
+    """Stage 2, after booking: by business unit as submitted, and by model as asked for."""
+    v = Verdict("I3s", "after booking the ledger's sums are the bill's, by unit and model")
+    bill, booked = collections.Counter(), collections.Counter()
+    for attempt, calls in seen.bill.items():
+        made = seen.attempts.get(attempt)
+        unit = facts["jobs"].get(made.job, {}).get("unit") if made else None
+        bill[unit, made.model if made else None] += sum(call["amount"] for call in calls)
+    for unit, model, amount in seen.sql(
+            "SELECT l.business_unit, a.model, sum(l.amount) FROM ledger l "
+            "JOIN attempts a USING (attempt_id) GROUP BY 1, 2"):
+        booked[unit, model] += int(amount or 0)
+    for key in set(bill) | set(booked):
+        v.look(bill[key] == booked[key], f"{key}: billed {bill[key]}, booked {booked[key]}")
+    v.look(sum(bill.values()) == sum(booked.values()), "the whole differs")
+    v.note = f"ledger - bill = {sum(booked.values()) - sum(bill.values())} pico-dollars"
+    return v
+
+
+# --- I4: calls ---
+
+def no_needless_calls(facts, seen):
+    """A second call of a hop needs a reason: an answer that was spoilt, or not heard."""
+    v = Verdict("I4", "one call per job, run and hop, and one more for each fault that hit it"
+                if not facts["calls_once"] else "exactly one call per job, run and hop")
+    good, every = collections.Counter(), collections.Counter()
+    for attempt, calls in seen.bill.items():
+        made = seen.attempts.get(attempt)
+        if not made:
+            continue
+        hop = made.job, made.run, made.hop
+        every[hop] += len(calls)
+        lost = made.worker in seen.lost_workers
+        good[hop] += sum(is_sound(call) and not lost for call in calls)
+        v.look(len(calls) == 1, f"attempt {attempt} was billed {len(calls)} times")
+    for hop, count in (every if facts["calls_once"] else good).items():
+        v.look(count <= 1, f"job {hop[0]} run {hop[1]} hop {hop[2]}: {count} calls for one answer")
+    if facts["calls_once"]:
+        for job, told in facts["jobs"].items():
+            called = any(every[job, run, 0] for run in range(told["runs"]))
+            results = seen.results.get((job, 0))
+            if results and results[0]["outcome"] == "DONE":
+                v.look(called, f"job {job} is done without a call")
+    if every:
+        v.note = f"{sum(every.values()) / len({hop[:2] for hop in every}):.3f} calls a run"
+    return v
+
+
+# --- I5, I6: offsets ---
+
+def is_kept(seen, message):
+    if (message.topic, message.partition, message.offset) in seen.rejects:
+        return True
+    try:
+        body = json.loads(message.body)
+        job = body.get("job_id")
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return job in seen.jobs or job in seen.tombstones
+
+
+def offsets_follow_rows(facts, seen):
+    v = Verdict("I5", "no offset is committed beyond a message that is no row")
+    # Offsets first: rows only grow, so what was committed before must be there after.
+    committed = OffsetReader(facts["brokers"], facts["group"]).read(facts["topics"])
+    for topic in facts["topics"]:
+        for message in seen.messages(topic):
+            if message.offset < committed.get((topic, message.partition), 0):
+                v.look(is_kept(seen, message),
+                       f"{topic}/{message.partition}/{message.offset} is below the committed offset, "
+                       "but there is no row")
+    v.note = f"{len(committed)} partitions"
+    return v
+
+
+def offsets_never_go_back(facts, seen):
+    v = Verdict("I6", "committed offsets never go back")
+    last = {}
+    if facts.get("offsets"):
+        with open(facts["offsets"], encoding="utf-8") as file:
+            for line in file:
+                at, topic, partition, offset = line.split()
+                before = last.get((topic, partition), 0)
+                v.look(int(offset) >= before,
+                       f"{topic}/{partition}: {before}, then {offset} at {at} s")
+                last[topic, partition] = int(offset)
+    return v
+
+
+# --- I7: follow-ups ---
+
+def debts_are_paid(facts, seen):
+    v = Verdict("I7", "every outcome and every move was told, and nothing else was")
+    told = {(event["job_id"], event["run"]) for _, event in seen.events
+            if event.get("kind") != "message"}
+    for job, run in seen.results:
+        v.look((job, run) in told, f"job {job} run {run} ended, but no event says so")
+    for job, run in told:
+        v.look((job, run) in seen.results, f"an event tells of job {job} run {run}, but no row")
+    v.look(seen.sql("SELECT count(*) FROM outbox") == [("0",)], "the outbox is not empty")
+    moves = {(body.get("job_id"), body.get("run", 0), body.get("hop", 0))
+             for topic in facts["topics"] for body in thin_messages(seen, topic)}
+    for attempt in seen.attempts.values():
+        if attempt.hop > 0:
+            v.look((attempt.job, attempt.run, attempt.hop) in moves,
+                   f"job {attempt.job} was called in hop {attempt.hop} without a message")
+    for job, run, hop in moves:
+        row = seen.jobs.get(job)
+        v.look(row and (run, hop) <= (row["run"], row["hop"] if run == row["run"] else hop),
+               f"a message moves job {job} to run {run} hop {hop}, its row is {row}")
+    return v
+
+
+def thin_messages(seen, topic):
+    for message in seen.messages(topic):
+        try:
+            body = json.loads(message.body)
+        except (ValueError, TypeError):
+            continue
+        if isinstance(body, dict) and "job_id" in body and "prompt" not in body:
+            yield body
+
+
+# --- I8: owners ---
+
+def one_owner_at_a_time(facts, seen):
+    v = Verdict("I8", "no epoch of a job has two owners, and no two of its calls overlap")
+    owners, calls = collections.defaultdict(set), collections.defaultdict(list)
+    for attempt in seen.attempts.values():
+        owners[attempt.job, attempt.epoch].add(attempt.worker)
+        if not any(kind == "unknown" for kind, _ in seen.ledger.get(attempt.id, [])):
+            calls[attempt.job].append(attempt)
+    for (job, epoch), workers in owners.items():
+        v.look(len(workers) == 1, f"job {job} epoch {epoch} had owners {sorted(workers)}")
+    for job, made in calls.items():
+        made.sort(key=lambda attempt: attempt.sent)
+        for before, after in zip(made, made[1:]):
+            # An attempt of a later epoch was made after the earlier was taken away, whatever its end.
+            v.look(before.epoch < after.epoch or
+                   (before.closed is not None and before.closed <= after.sent + 0.001),
+                   f"job {job}: {before.id} was open when {after.id} was made")
+    return v
+
+
+# --- I9, I10: limits, liveness ---
+
+def limits_are_kept(facts, seen):
+    v = Verdict("I9", "no call was refused because of the provider's limits")
+    if facts.get("limited") is not None:
+        v.look(facts["limited"] == 0, f"{facts['limited']} calls were refused by the limits")
+    return v
+
+
+def work_goes_on(facts, seen):
+    v = Verdict("I10", "when the faults are over the work ends in time")
+    if facts.get("bound"):
+        v.look(facts["took"] <= facts["bound"],
+               f"not done {facts['bound']:.0f} s after the faults were over")
+        v.note = f"{facts['took']:.0f} s of {facts['bound']:.0f}"
+    return v
+
+
+# --- I13: cancellations ---
+
+def cancelled_is_cancelled(facts, seen):
+    v = Verdict("I13", "what was cancelled before its outcome never succeeded")
+    for job, answer in facts["cancelled"].items():
+        rows = seen.results.get((job, facts["jobs"][job]["runs"] - 1), [])
+        outcome = rows[0]["outcome"] if rows else None
+        if answer == "requested":
+            v.look(outcome in ("CANCELLED", "DEAD"), f"job {job}: requested, then {outcome}")
+        elif answer == "not_seen":
+            v.look(outcome is None and job not in seen.jobs, f"job {job}: not seen, then {outcome}")
+        else:
+            v.look(answer.upper() == outcome, f"job {job}: told to be {answer}, but {outcome}")
+    return v
+
+
+# --- I16: poison ---
+
+def poison_is_kept(facts, seen):
+    v = Verdict("I16", "messages that are no jobs are kept to the byte")
+    sent = collections.Counter((one["topic"], one["sha256"]) for one in facts["poison"])
+    kept = collections.Counter((place[0], row[2]) for place, row in seen.rejects.items()
+                               if row[0] == "unparseable")
+    for key in set(sent) | set(kept):
+        v.look(sent[key] == kept[key], f"{key}: sent {sent[key]} times, kept {kept[key]} times")
+    letters = {tuple(event["source"][name] for name in ("topic", "partition", "offset")): event
+               for _, event in seen.events if event.get("kind") == "message"}
+    for place, (_, _, digest) in seen.rejects.items():
+        letter = letters.get(place)
+        v.look(letter, f"{place} was rejected without a dead letter")
+        if letter and not letter["truncated"]:
+            data = base64.b64decode(letter["bytes"])
+            v.look(hashlib.sha256(data).hexdigest() == digest, f"{place}: the letter has other bytes")
+    for job in facts["conflicts"]:
+        v.look(any(row[0] == "conflict" and row[1] == job for row in seen.rejects.values()),
+               f"job {job} was sent with two bodies, and nothing was rejected")
+    return v
+
+
+INVARIANTS = [no_job_is_lost, one_outcome, ledger_is_bill, no_needless_calls, offsets_follow_rows,
+              offsets_never_go_back, debts_are_paid, one_owner_at_a_time, limits_are_kept,
+              work_goes_on, cancelled_is_cancelled, poison_is_kept]
+
+
+def count_up(facts, seen):
+    """The figures that a report wants beside the verdicts."""
+    ended = {job for job, _ in seen.results}
+    doubled = sum(len(rows) - 1 for rows in seen.results.values())
+    states = collections.Counter(row["state"] for row in seen.jobs.values())
+    return {"jobs": len(facts["jobs"]),
+            "lost": sum(job not in ended and not is_buried(facts, seen, job) for job in facts["jobs"]),
+            "doubled": doubled, "states": dict(states),
+            "calls": sum(map(len, seen.bill.values())),
+            "unknown": sum(kind == "unknown" for rows in seen.ledger.values() for kind, _ in rows),
+            "crashed": sum(row["crashes"] > 0 for row in seen.jobs.values()),
+            "through": len({a.job for a in seen.attempts.values() if a.worker in seen.lost_workers})}
+
+
+def read_facts(path):
+    with open(path, encoding="utf-8") as file:
+        facts = json.load(file)
+    for name, empty in (("jobs", {}), ("cancelled", {}), ("poison", []), ("conflicts", []),
+                        ("calls_once", False)):
+        facts.setdefault(name, empty)
+    return facts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("facts")
+    parser.add_argument("--sums", action="store_true")
+    parser.add_argument("--offsets", action="store_true")
+    parser.add_argument("--json", help="write the verdicts there as well")
+    wishes = parser.parse_args()
+    facts = read_facts(wishes.facts)
+    seen = Evidence(facts)
+    asked = [sums_are_equal] if wishes.sums else \
+        [offsets_follow_rows] if wishes.offsets else INVARIANTS
+    verdicts = [check(facts, seen) for check in asked]
+    for verdict in verdicts:
+        print(verdict)
+    if wishes.json:
+        save(wishes.json, {"verdicts": [verdict.as_dict() for verdict in verdicts],
+                           "counts": {} if wishes.offsets else count_up(facts, seen)})
+    return 3 if any(verdict.wrong for verdict in verdicts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
