@@ -495,6 +495,12 @@ static nsec sooner(nsec nap, nsec now, nsec at)
 	return wait < nap ? wait : nap;
 }
 
+/* Of two lengths of sleep; one may be "never", the largest there is. */
+static nsec shorter(nsec a, nsec b)
+{
+	return a < b ? a : b;
+}
+
 static nsec linger_ends(const struct worker *w, nsec nap, nsec now)
 {
 	nsec linger = w->config->worker.linger;
@@ -512,7 +518,7 @@ static nsec nap(const struct worker *w, nsec now)
 {
 	nsec longest = linger_ends(w, LONGEST_NAP, now);
 
-	longest = sooner(longest, now, now + kafka_consumer_nap(w->consumer, now));
+	longest = shorter(longest, kafka_consumer_nap(w->consumer, now));
 	if (quota_wake_at(w) > 0)
 		longest = sooner(longest, now, quota_wake_at(w));
 	for (const struct work *work = w->works.lists[WORK_WAITING].first; work; work = work->next)
@@ -573,8 +579,7 @@ bool worker_run(struct worker *w, struct error *err)
 		keeper_run(w, now);
 		watch(w, now);
 		longest = nap(w, now);
-		if (w->door)
-			longest = sooner(longest, now, now + door_run(w->door, now));
+		longest = shorter(longest, w->door ? door_run(w->door, now) : longest);
 		if (w->fatal) {
 			*err = w->fatal_error;
 			break;
