@@ -41,3 +41,4 @@ stop_program worker
 same "$(sql "SELECT count(*) FROM sluice.results WHERE job_id = '$job'")" 2 "outcomes of two runs"
 same "$(sql "SELECT count(*) FROM sluice.attempts WHERE job_id = '$job'")" 2 "calls of two runs"
 same "$(sql "SELECT count(*) FROM sluice.rejects")" 0 "rejects"
+same "$(jq -r 'select(has("delivered") | not) | .id' "$SIMULATOR_BILL" | sort -u | wc -l)" 2 "calls on the provider's bill"

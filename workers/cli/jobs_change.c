@@ -11,7 +11,7 @@
 #include "session.h"
 #include "store_change.h"
 
-#define GROUP 100 /* their payloads are in memory together */
+#define GROUP 500
 
 struct wishes {
 	struct arguments common;
@@ -28,13 +28,11 @@ static const struct argument table[] = {
 
 static const struct argument_form cancel_form = {
 	.usage = "[JOB...]",
-	.summary =
-		"Cancel jobs. One that waits ends at once (\"cancelled\"). One that a worker "
-		"holds will not\n"
-		"succeed any more: the worker ends it (\"requested\"); what it has cost stays in "
-		"the ledger.\n"
-		"A job that no worker has seen is dropped when its message comes "
-		"(\"not_seen\").",
+	.summary = "Cancel jobs. Once this has said \"requested\" the job will not succeed: "
+		   "whoever holds it,\n"
+		   "or takes it next, ends it as cancelled; what it has cost stays in the ledger. "
+		   "A job that\n"
+		   "no worker has seen is dropped when its message comes (\"not_seen\").",
 	.details =
 		"  sluice jobs cancel 01890a5d-ac96-774b-bcce-b302099a8057\n"
 		"  sluice jobs list --state parked --reason budget --json | sluice jobs cancel\n",
@@ -54,16 +52,8 @@ static bool cancel_group(struct session *session, const struct uuid *ids, size_t
 			 struct error *err)
 {
 	enum cancel_result results[GROUP];
-	const char *prefix = session->config->kafka.prefix;
-	AUTO(xfree) char *results_topic = xasprintf("%s.results", prefix);
-	AUTO(xfree) char *dead_topic = xasprintf("%s.dead", prefix);
-	struct court court = {
-		.config = session->config,
-		.results_topic = results_topic,
-		.dead_topic = dead_topic,
-	};
 
-	if (!store_cancel(session->pg, &court, ids, count, results, err))
+	if (!store_cancel(session->pg, ids, count, results, err))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		print_cancelled(&ids[i], results[i], json);

@@ -48,10 +48,25 @@ void claim_group_destroy(struct worker *w, struct claim_group *group)
 	free(group);
 }
 
+/*
+ * The claim id of one round of a group. Messages of one job are claimed round by
+ * round, each under an id of its own: what the first has won must not look as if
+ * the second had won it.
+ */
+static struct uuid round_id(const struct claim_group *group, size_t round)
+{
+	struct uuid id = group->id;
+
+	id.bytes[14] ^= (uint8_t)(round >> 8);
+	id.bytes[15] ^= (uint8_t)round;
+	return id;
+}
+
+/* Of any round: ids of one process differ in more than their last two bytes. */
 bool claims_know(const struct worker *w, const struct uuid *claim_id)
 {
 	for (const struct claim_group *group = w->claims; group; group = group->next)
-		if (uuid_equal(&group->id, claim_id))
+		if (memcmp(group->id.bytes, claim_id->bytes, sizeof(claim_id->bytes) - 2) == 0)
 			return true;
 	return false;
 }
@@ -113,7 +128,7 @@ static void send_claim(struct worker *w, struct request *request)
 	}
 	FAILPOINT("K03");
 	worker_send(w, request, "claim",
-		    store_claim_args(&w->id, &group->id, rows, request->count));
+		    store_claim_args(&w->id, &request->claim_id, rows, request->count));
 	metrics_observe(METRIC_transaction_rows, (double)request->count, LABELS("claim"));
 }
 
@@ -129,7 +144,7 @@ static void send_classify(struct worker *w, struct request *request)
 		if (work && !work->won)
 			ids[count++] = work->job->id;
 	}
-	worker_send(w, request, "classify", store_classify_args(&group->id, ids, count));
+	worker_send(w, request, "classify", store_classify_args(&request->claim_id, ids, count));
 }
 
 static struct uuid message_event_id(const struct worker *w, const struct rejected *rejected)
@@ -218,7 +233,7 @@ void claims_resend(struct worker *w, struct request *request)
 }
 
 static void open_request(struct worker *w, struct claim_group *group, enum request_kind kind,
-			 size_t from, size_t count)
+			 const struct uuid *claim_id, size_t from, size_t count)
 {
 	struct request *request;
 
@@ -226,6 +241,7 @@ static void open_request(struct worker *w, struct claim_group *group, enum reque
 		return;
 	request = request_create(kind, PG_CLAIM);
 	request->group = group;
+	request->claim_id = *claim_id;
 	request->from = from;
 	request->count = count;
 	group->open++;
@@ -246,10 +262,12 @@ void claims_flush(struct worker *w, nsec now, bool all)
 	*w->claims_tail = group;
 	w->claims_tail = &group->next;
 	group->open++; /* ourselves, until all is sent */
-	open_request(w, group, REQUEST_REJECT, 0, group->reject_count);
-	for (size_t from = 0, next; from < group->count; from = next) {
+	open_request(w, group, REQUEST_REJECT, &group->id, 0, group->reject_count);
+	for (size_t from = 0, next, round = 0; from < group->count; from = next, round++) {
+		struct uuid id = round_id(group, round);
+
 		next = first_of_each(group->works, from, group->count);
-		open_request(w, group, REQUEST_CLAIM, from, next - from);
+		open_request(w, group, REQUEST_CLAIM, &id, from, next - from);
 	}
 	group->open--;
 }
@@ -401,7 +419,8 @@ static void read_claim(struct worker *w, struct request *request, const struct p
 	for (size_t i = 0; i < request->count; i++)
 		left += group->works[request->from + i] != NULL;
 	if (left > 0)
-		open_request(w, group, REQUEST_CLASSIFY, request->from, request->count);
+		open_request(w, group, REQUEST_CLASSIFY, &request->claim_id, request->from,
+			     request->count);
 }
 
 static void to_reject(struct claim_group *group, const struct worker *w, const struct work *work,
@@ -429,9 +448,10 @@ static void to_reject(struct claim_group *group, const struct worker *w, const s
 		 rejected->detail);
 }
 
-static void classify_one(struct worker *w, struct claim_group *group, size_t i,
+static void classify_one(struct worker *w, const struct request *request, size_t i,
 			 const struct standing *standing, nsec now)
 {
+	struct claim_group *group = request->group;
 	const struct work *work = group->works[i];
 
 	switch (claim_classify(work->job, standing)) {
@@ -439,7 +459,7 @@ static void classify_one(struct worker *w, struct claim_group *group, size_t i,
 		won(w, group, i, &standing->claimed, now);
 		return;
 	case CLAIM_AGAIN:
-		open_request(w, group, REQUEST_CLAIM, i, 1);
+		open_request(w, group, REQUEST_CLAIM, &request->claim_id, i, 1);
 		return;
 	case CLAIM_DUPLICATE:
 		metrics_add(METRIC_claims_total, 1, LABELS("duplicate"));
@@ -465,13 +485,14 @@ static void read_classify(struct worker *w, struct request *request, const struc
 	size_t rejects_before = group->reject_count;
 
 	for (int row = 0; row < pg_count(rows); row++) {
-		struct standing standing = store_standing_read(rows, row, &w->id, &group->id);
+		struct standing standing = store_standing_read(rows, row, &w->id,
+							       &request->claim_id);
 		ssize_t at = find_in(group, request, &standing.job_id);
 
 		ENSURE(at >= 0);
-		classify_one(w, group, (size_t)at, &standing, now);
+		classify_one(w, request, (size_t)at, &standing, now);
 	}
-	open_request(w, group, REQUEST_REJECT, rejects_before,
+	open_request(w, group, REQUEST_REJECT, &request->claim_id, rejects_before,
 		     group->reject_count - rejects_before);
 }
 
@@ -483,8 +504,9 @@ static void bisect(struct worker *w, struct request *request, const struct pg_an
 
 	metrics_add(METRIC_bisections_total, 1, LABELS("claim"));
 	if (request->count > 1) {
-		open_request(w, group, request->kind, request->from, half);
-		open_request(w, group, request->kind, request->from + half, request->count - half);
+		open_request(w, group, request->kind, &request->claim_id, request->from, half);
+		open_request(w, group, request->kind, &request->claim_id, request->from + half,
+			     request->count - half);
 		return;
 	}
 	if (request->kind != REQUEST_CLAIM) {
@@ -493,7 +515,7 @@ static void bisect(struct worker *w, struct request *request, const struct pg_an
 	}
 	to_reject(group, w, group->works[request->from], "unstorable", answer->error.text);
 	forget(w, group, request->from);
-	open_request(w, group, REQUEST_REJECT, before, 1);
+	open_request(w, group, REQUEST_REJECT, &request->claim_id, before, 1);
 }
 
 static void read_rows(struct worker *w, struct request *request, const struct pg_answer *answer,

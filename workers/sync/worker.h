@@ -98,7 +98,7 @@ struct request {
 	nsec sent_at;
 	struct claim_group *group;
 	size_t from, count;
-	struct uuid claim_id;		 /* of a pull */
+	struct uuid claim_id;		 /* of a claim, a classify, a pull */
 	bool suspects;			 /* of a pull */
 	struct work **works;		 /* of an intend; the array is owned */
 	struct settlement **settlements; /* of a settle or look, owned with their contents */
