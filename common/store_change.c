@@ -8,10 +8,7 @@
 #include "buffer.h"
 #include "embedded.h"
 #include "ensure.h"
-#include "hearing.h"
 #include "job.h"
-#include "memo.h"
-#include "store_settle.h"
 #include "topic.h"
 
 const char *cancel_result_name(enum cancel_result result)
@@ -37,146 +34,13 @@ static struct pg_args *id_args(const struct uuid *ids, size_t count)
 
 /* --- cancel --- */
 
-enum {
-	CANCEL_ID,
-	CANCEL_STOOD,
-	CANCEL_WAS_BURIED,
-	CANCEL_RUN,
-	CANCEL_HOP,
-	CANCEL_EPOCH,
-	CANCEL_TIER,
-	CANCEL_LANE,
-	CANCEL_PROGRESS,
-	CANCEL_AGE,
-	CANCEL_HEADERS,
-	CANCEL_BODY,
-};
+enum { CANCEL_ID, CANCEL_STOOD, CANCEL_ASKED, CANCEL_WAS_BURIED };
 
-/* One transaction's work: who is ended here, and who is asked to end. */
-struct cancelling {
-	const struct court *court;
-	struct job_reader *reader;
-	struct uuid us; /* the owner for the length of the transaction */
-	struct settlement **ends;
-	size_t end_count;
-	struct pg_args *take;
-	int ours, others;
-};
-
-static void cancelling_finish(struct cancelling *c)
+static enum cancel_result read_result(const struct pg_rows *rows, int row)
 {
-	for (size_t i = 0; i < c->end_count; i++)
-		settlement_destroy(c->ends[i]);
-	free(c->ends);
-	pg_args_destroy(c->take);
-	job_reader_destroy(c->reader);
-}
-
-/* NULL: it has no payload that can be read. */
-static struct job *read_waiting(const struct cancelling *c, const struct pg_rows *rows, int row)
-{
-	static const struct job_source nowhere = {.cluster = "", .topic = ""};
-	struct error why;
-	struct job *job;
-	const char *body;
-	size_t len;
-
-	if (pg_is_null(rows, row, CANCEL_BODY))
-		return NULL;
-	body = pg_get_bytes(rows, row, CANCEL_BODY, &len);
-	job = job_read(c->reader, body, len, &nowhere, &why);
-	if (!job)
-		return NULL;
-	job->id = pg_get_uuid(rows, row, CANCEL_ID);
-	job->run = (int32_t)pg_get_int(rows, row, CANCEL_RUN);
-	job->hop = (int32_t)pg_get_int(rows, row, CANCEL_HOP);
-	return job;
-}
-
-/* The settlement of a job that nobody holds, once it is ours. */
-static struct settlement *end_of(const struct cancelling *c, const struct job *job,
-				 const struct pg_rows *rows, int row)
-{
-	const struct tier *tier = config_tier(c->court->config,
-					      pg_get_text(rows, row, CANCEL_TIER));
-	AUTO_FINISH(memo_finish) struct memo memo = {0};
-	struct settlement *s = settlement_create();
-	struct hearing hearing = {
-		.job = job,
-		.headers = pg_get_text(rows, row, CANCEL_HEADERS),
-		.tier = tier ? tier : &c->court->config->tiers[0],
-		.epoch = (int32_t)pg_get_int(rows, row, CANCEL_EPOCH) + 1,
-		.memo = &memo,
-		.total = (nsec)pg_get_int(rows, row, CANCEL_AGE) * NSEC_PER_MSEC,
-	};
-
-	memo_read(&memo, pg_get_text(rows, row, CANCEL_PROGRESS));
-	if (!lane_parse(pg_get_text(rows, row, CANCEL_LANE), &hearing.lane))
-		hearing.lane = LANE_NORMAL;
-	hearing_end(c->court, &hearing, s, "CANCELLED", "cancelled", "cancelled on request", 0);
-	hearing_tell(c->court, &hearing, s);
-	if (!tier)
-		s->tier = NULL; /* the configuration has lost it: as it is */
-	return s;
-}
-
-static enum cancel_result cancel_one(struct cancelling *c, const struct pg_rows *rows, int row)
-{
-	const char *stood = pg_get_text(rows, row, CANCEL_STOOD);
-	struct uuid id = pg_get_uuid(rows, row, CANCEL_ID);
-	AUTO(job_destroy) struct job *job = NULL;
-
-	if (pg_get_bool(rows, row, CANCEL_WAS_BURIED))
-		return CANCEL_BURIED;
-	if (!*stood || strcmp(stood, "DONE") == 0 || strcmp(stood, "DEAD") == 0 ||
-	    strcmp(stood, "CANCELLED") == 0)
-		return CANCEL_ENDED;
-	job = read_waiting(c, rows, row);
-	if (!job) {
-		pg_push_uuid(c->take, c->others, &id);
+	if (pg_get_bool(rows, row, CANCEL_ASKED))
 		return CANCEL_REQUESTED;
-	}
-	pg_push_uuid(c->take, c->ours, &id);
-	c->ends[c->end_count++] = end_of(c, job, rows, row);
-	return CANCEL_CANCELLED;
-}
-
-static bool run_with(struct pg *pg, const char *statement, struct pg_args *args, int *rows,
-		     struct error *err)
-{
-	AUTO(pg_rows_destroy)
-	struct pg_rows *done = pg_ask(pg, embedded_text(statement), args, err);
-
-	if (done && rows)
-		*rows = pg_count(done);
-	return done != NULL;
-}
-
-static struct pg_args *events_of(const struct cancelling *c)
-{
-	struct pg_args *args = pg_args_create();
-	int events = pg_array(args, PG_UUID);
-
-	for (size_t i = 0; i < c->end_count; i++)
-		for (size_t k = 0; k < c->ends[i]->debt_count; k++)
-			pg_push_uuid(args, events, &c->ends[i]->debts[k].event_id);
-	return args;
-}
-
-/* They are ours, and nobody has seen it: the ordinary settle ends them. */
-static bool settle_ends(struct pg *pg, const struct cancelling *c, struct error *err)
-{
-	int settled = 0;
-
-	if (c->end_count == 0)
-		return true;
-	if (!run_with(pg, "sql/statements/settle.sql", store_settle_args(c->ends, c->end_count),
-		      &settled, err))
-		return false;
-	if ((size_t)settled != c->end_count)
-		return error_set(err, ERROR_RETRY, "%d of %zu jobs were settled", settled,
-				 c->end_count);
-	return run_with(pg, "sql/queries/cancel_tell.sql", events_of(c), NULL, err);
+	return pg_get_bool(rows, row, CANCEL_WAS_BURIED) ? CANCEL_BURIED : CANCEL_ENDED;
 }
 
 static void spread_result(const struct uuid *ids, size_t count, enum cancel_result *results,
@@ -187,51 +51,24 @@ static void spread_result(const struct uuid *ids, size_t count, enum cancel_resu
 			results[i] = result;
 }
 
-static bool cancel_in_transaction(struct pg *pg, struct cancelling *c, const struct uuid *ids,
-				  size_t count, enum cancel_result *results, bool again,
-				  bool *buried, struct error *err)
+static bool cancel_once(struct pg *pg, const struct uuid *ids, size_t count,
+			enum cancel_result *results, bool again, bool *buried, struct error *err)
 {
 	AUTO(pg_rows_destroy)
 	struct pg_rows *rows = pg_ask(pg, embedded_text("sql/queries/cancel.sql"),
 				      id_args(ids, count), err);
 
 	if (!rows)
-		return false;
-	c->ends = xcalloc((size_t)pg_count(rows) + 1, sizeof(struct settlement *));
+		return error_wrap(err, "cancel");
 	for (int row = 0; row < pg_count(rows); row++) {
 		struct uuid id = pg_get_uuid(rows, row, CANCEL_ID);
-		enum cancel_result result = cancel_one(c, rows, row);
+		enum cancel_result result = read_result(rows, row);
 
 		*buried |= result == CANCEL_BURIED;
-		if (!again || result == CANCEL_REQUESTED || result == CANCEL_CANCELLED)
+		if (!again || result == CANCEL_REQUESTED)
 			spread_result(ids, count, results, &id, result);
 	}
-	return run_with(pg, "sql/queries/cancel_take.sql", TAKE(c->take), NULL, err) &&
-	       settle_ends(pg, c, err) && pg_run(pg, "COMMIT", err);
-}
-
-static bool cancel_once(struct pg *pg, const struct court *court, const struct uuid *ids,
-			size_t count, enum cancel_result *results, bool again, bool *buried,
-			struct error *err)
-{
-	AUTO_FINISH(cancelling_finish)
-	struct cancelling c = {
-		.court = court,
-		.reader = job_reader_create(court->config->kafka.max_message_bytes),
-		.us = uuid_make(),
-		.take = pg_args_create(),
-	};
-	struct error ignored;
-
-	c.ours = pg_array(c.take, PG_UUID);
-	pg_uuid(c.take, &c.us);
-	c.others = pg_array(c.take, PG_UUID);
-	if (!pg_run(pg, "BEGIN", err))
-		return error_wrap(err, "cancel");
-	if (cancel_in_transaction(pg, &c, ids, count, results, again, buried, err))
-		return true;
-	(void)!pg_run(pg, "ROLLBACK", &ignored);
-	return error_wrap(err, "cancel");
+	return true;
 }
 
 /*
@@ -239,14 +76,14 @@ static bool cancel_once(struct pg *pg, const struct court *court, const struct u
  * by the other. Once the tombstone is committed a second look sees such a row,
  * and no claim after it makes another.
  */
-bool store_cancel(struct pg *pg, const struct court *court, const struct uuid *ids, size_t count,
-		  enum cancel_result *results, struct error *err)
+bool store_cancel(struct pg *pg, const struct uuid *ids, size_t count, enum cancel_result *results,
+		  struct error *err)
 {
 	bool buried = false;
 
-	if (!cancel_once(pg, court, ids, count, results, false, &buried, err))
+	if (!cancel_once(pg, ids, count, results, false, &buried, err))
 		return false;
-	return !buried || cancel_once(pg, court, ids, count, results, true, &buried, err);
+	return !buried || cancel_once(pg, ids, count, results, true, &buried, err);
 }
 
 /* --- run again --- */

@@ -2,7 +2,7 @@
  * What people do to jobs: cancel them, run them again. Asks and waits; for
  * commands and the REST shim's rare requests.
  *
- *	store_cancel(pg, &court, ids, count, results, &err)
+ *	store_cancel(pg, ids, count, results, &err)
  *	store_rerun(pg, config->kafka.prefix, ids, count, &started, &err)
  */
 #ifndef SLUICE_STORE_CHANGE_H
@@ -13,15 +13,13 @@
 
 #include "buffer.h"
 #include "error.h"
-#include "hearing.h"
 #include "pg.h"
 #include "uuid.h"
 
-#define CANCEL_RESULTS(X)                                                                      \
-	X(CANCELLED, "cancelled") /* nobody held it: it has ended */                           \
-	X(REQUESTED, "requested") /* committed: it will end cancelled, whoever holds it */     \
-	X(BURIED, "not_seen")	  /* nobody has claimed it; its message drops when it comes */ \
-	X(ENDED, "ended")	  /* too late: it has an outcome */
+#define CANCEL_RESULTS(X)                                                                   \
+	X(REQUESTED, "requested") /* committed: it will end cancelled, whoever holds it */   \
+	X(BURIED, "not_seen")     /* nobody has claimed it; its message drops when it comes */ \
+	X(ENDED, "ended")         /* too late: it has an outcome */
 
 enum cancel_result {
 #define CANCEL_RESULT(name, text) CANCEL_##name,
@@ -31,13 +29,9 @@ enum cancel_result {
 
 const char *cancel_result_name(enum cancel_result result);
 
-/*
- * results[i] is that of ids[i]. Safe to do again. Jobs that wait (PARKED, QUEUED) end in one
- * transaction with their event owed, through the ordinary settle, as if held by us; nobody sees
- * them held. Of the court only the configuration and the topics are asked.
- */
-bool store_cancel(struct pg *pg, const struct court *court, const struct uuid *ids, size_t count,
-		  enum cancel_result *results, struct error *err) MUST_USE;
+/* results[i] is that of ids[i]. Safe to do again. */
+bool store_cancel(struct pg *pg, const struct uuid *ids, size_t count, enum cancel_result *results,
+		  struct error *err) MUST_USE;
 
 /*
  * A new run of jobs that have ended and whose payload is still kept; others are
