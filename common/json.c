@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "ensure.h"
+#include "json_quick.h"
 #include "utf8.h"
 
 json_t *json_read(const char *bytes, size_t len, enum json_origin origin, struct error *err)
@@ -14,7 +15,9 @@ json_t *json_read(const char *bytes, size_t len, enum json_origin origin, struct
 	json_t *value;
 
 	flags |= origin == JSON_OURS ? JSON_REJECT_DUPLICATES : JSON_ALLOW_NUL;
-	value = json_loadb(bytes, len, flags, &why);
+	value = json_quick(bytes, len, origin);
+	if (!value)
+		value = json_loadb(bytes, len, flags, &why);
 	if (!value)
 		error_set(err, ERROR_REJECT, "not JSON at line %d, column %d: %s", why.line,
 			  why.column, why.text);
