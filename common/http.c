@@ -37,6 +37,7 @@ struct http_call {
 	enum http_failure verdict;	   /* why we stopped it ourselves; NONE: we did not */
 	bool public_only;
 	bool (*sink)(void *owner, const char *bytes, size_t len);
+	size_t (*source)(void *owner, char *bytes, size_t room);
 	struct curl_slist *request_headers;
 	char *ca_file;
 	struct buffer body;
@@ -283,6 +284,15 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	return len;
 }
 
+/* A source that has nothing more breaks the call off: the server must not take it for the whole. */
+static size_t on_more(char *bytes, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+	size_t len = call->source(call->reply.owner, bytes, size * count);
+
+	return len > 0 ? len : CURL_READFUNC_ABORT;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http_call *call = context;
@@ -455,6 +465,8 @@ static void set_constants(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+	curl_easy_setopt(e, CURLOPT_READFUNCTION, on_more);
+	curl_easy_setopt(e, CURLOPT_READDATA, call);
 }
 
 static struct http_call *take_place(struct http *http)
@@ -475,9 +487,9 @@ static struct http_call *take_place(struct http *http)
 
 static void set_method(CURL *e, const struct http_request *r)
 {
-	if (r->body) {
+	if (r->body || r->source) {
 		curl_easy_setopt(e, CURLOPT_POST, 1L);
-		curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->source ? NULL : r->body);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->len);
 	} else {
 		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
@@ -525,6 +537,7 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 	call = take_place(http);
 	call->public_only = request->public_only;
 	call->sink = request->sink;
+	call->source = request->source;
 	call->body.max = request->max_reply_bytes ? request->max_reply_bytes
 						  : http->max_reply_bytes;
 	call->reply.owner = owner;
