@@ -132,18 +132,17 @@ struct allowance_setting {
 	bool calibrate; /* a rate follows what the provider's headers say */
 };
 
-struct api_settings {
-	const char *listen;
-	size_t max_connections;
-	size_t max_per_address; /* 0: no limit of its own */
-	nsec idle_timeout;
-	size_t max_body;
-	size_t max_upload;
-	const char *cert_file; /* "": no TLS */
-	const char *key_file;
-	const json_t *models;          /* object: a model's name, or "*", to the name of a tier */
-	const json_t *webhook_secrets; /* array of texts, the current one first */
-	bool webhook_private;          /* webhooks may go to private addresses */
+struct batch_settings {
+	size_t max_lines;
+	size_t max_bytes;
+	nsec max_age; /* a batch waits so long for company */
+	nsec poll;
+	nsec retry;	 /* after a submission that was refused for now */
+	nsec adopt_wait; /* a submission of unknown fate is looked for so long … */
+	int adopt_looks; /* … and so often, at least */
+	nsec rescue_before;
+	int64_t max_enqueued_tokens; /* of one model; 0: any number */
+	const char *dir;
 };
 
 struct config {
@@ -151,7 +150,7 @@ struct config {
 	struct kafka_settings kafka;
 	struct postgres_settings postgres;
 	struct worker_settings worker;
-	struct api_settings api;
+	struct batch_settings batch;
 	struct endpoint *endpoints;
 	size_t endpoint_count;
 	struct tier *tiers; /* cheapest first */

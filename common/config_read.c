@@ -96,19 +96,18 @@ static void fill_worker(struct worker_settings *worker, const json_t *from)
 	fill_breaker(worker, json_object_get(from, "breaker"));
 }
 
-static void fill_api(struct api_settings *api, const json_t *from)
+static void fill_batch(struct batch_settings *batch, const json_t *from)
 {
-	api->listen = text(from, "listen");
-	api->max_connections = (size_t)count(from, "max_connections");
-	api->max_per_address = (size_t)count(from, "max_per_address");
-	api->idle_timeout = duration(from, "idle_timeout");
-	api->max_body = size_of(from, "max_body");
-	api->max_upload = size_of(from, "max_upload");
-	api->cert_file = text(from, "cert_file");
-	api->key_file = text(from, "key_file");
-	api->models = json_object_get(from, "models");
-	api->webhook_secrets = json_object_get(from, "webhook_secrets");
-	api->webhook_private = json_bool_or(from, "webhook_private", false);
+	batch->max_lines = (size_t)count(from, "max_lines");
+	batch->max_bytes = size_of(from, "max_bytes");
+	batch->max_age = duration(from, "max_age");
+	batch->poll = duration(from, "poll");
+	batch->retry = duration(from, "retry");
+	batch->adopt_wait = duration(from, "adopt_wait");
+	batch->adopt_looks = (int)count(from, "adopt_looks");
+	batch->rescue_before = duration(from, "rescue_before");
+	batch->max_enqueued_tokens = count(from, "max_enqueued_tokens");
+	batch->dir = text(from, "dir");
 }
 
 static void fill_endpoint(struct endpoint *endpoint, const char *name, const json_t *from)
@@ -289,7 +288,7 @@ bool config_fill(struct config *config, const struct yaml *doc, struct error *er
 	fill_kafka(&config->kafka, json_object_get(tree, "kafka"));
 	fill_postgres(&config->postgres, json_object_get(tree, "postgres"));
 	fill_worker(&config->worker, json_object_get(tree, "worker"));
-	fill_api(&config->api, json_object_get(tree, "api"));
+	fill_batch(&config->batch, json_object_get(tree, "batch"));
 	fill_endpoints(config, json_object_get(tree, "providers"));
 	if (!fill_tiers(config, json_object_get(tree, "tiers"), doc, err))
 		return false;

@@ -7,6 +7,7 @@
 
 #include "ensure.h"
 #include "json.h"
+#include "utf8.h"
 
 static void read_avoided(struct memo *memo, const json_t *list)
 {
@@ -34,6 +35,15 @@ static void read_fallback(struct memo *memo, const json_t *kept)
 		 json_text(kept, "provider", ""));
 	snprintf(memo->fallback_model, sizeof(memo->fallback_model), "%s",
 		 json_text(kept, "model", ""));
+}
+
+static void read_quote(struct memo *memo, const json_t *quote)
+{
+	const char *answer = json_text(quote, "answer", NULL),
+		   *note = json_text(quote, "note", NULL);
+
+	if (answer && note)
+		memo_quote(memo, answer, strlen(answer), note);
 }
 
 static void read_usage(struct usage *usage, const json_t *counts)
@@ -66,6 +76,7 @@ void memo_read(struct memo *memo, const char *text)
 	read_usage(&memo->usage, json_object_get(stored, "usage"));
 	read_avoided(memo, json_object_get(stored, "avoided"));
 	read_fallback(memo, json_object_get(stored, "fallback"));
+	read_quote(memo, json_object_get(stored, "quote"));
 }
 
 static json_t *write_avoided(const struct memo *memo)
@@ -109,12 +120,17 @@ char *memo_write(const struct memo *memo)
 		json_object_set_new(stored, "avoided", write_avoided(memo));
 	if (memo->fallback)
 		json_object_set_new(stored, "fallback", write_fallback(memo));
+	if (memo->repair_note)
+		json_object_set_new(stored, "quote",
+				    json_pack("{s:s, s:s}", "answer", memo->repair_answer, "note",
+					      memo->repair_note));
 	return json_write(stored);
 }
 
 void memo_finish(struct memo *memo)
 {
 	memo_forgive(memo);
+	memo_quote(memo, NULL, 0, NULL);
 	free(memo->fallback);
 	memo->fallback = NULL;
 }
@@ -162,6 +178,24 @@ void memo_spend(struct memo *memo, pico cost, const struct usage *usage)
 	memo->usage.cache_write_1h += usage->cache_write_1h;
 	memo->usage.output += usage->output;
 	memo->usage.reasoning += usage->reasoning;
+}
+
+/* Bytes that JSON cannot carry, or a zero byte, end the quotation. */
+void memo_quote(struct memo *memo, const char *answer, size_t len, const char *note)
+{
+	size_t most = len < MEMO_MAX_FALLBACK ? len : MEMO_MAX_FALLBACK;
+	AUTO(xfree) char *copy = NULL;
+	char *old_answer = memo->repair_answer, *old_note = memo->repair_note;
+
+	memo->repair_answer = memo->repair_note = NULL;
+	if (note) {
+		copy = xstrndup(answer, most);
+		memo->repair_answer = xcalloc(1, most + 1);
+		utf8_copy(memo->repair_answer, most + 1, copy);
+		memo->repair_note = xstrdup(note);
+	}
+	free(old_answer);
+	free(old_note);
 }
 
 void memo_keep(struct memo *memo, const char *answer, size_t len, bool is_json, double confidence,

@@ -1,7 +1,8 @@
 /*
  * What the cascade must remember of a job's run across calls, parks, hops and
  * crashes. Stored with the job as JSON when there is anything to remember; no
- * prompt is in it, and an answer only where the task allows a degraded one.
+ * prompt is in it, and an answer only where the task allows a degraded one or
+ * where it is to be quoted to the model.
  *
  *	struct memo memo;
  *	memo_read(&memo, claimed.progress);     -- "" : a fresh run
@@ -37,6 +38,9 @@ struct memo {
 	double fallback_confidence;
 	char fallback_provider[64];
 	char fallback_model[96];
+	char *repair_answer; /* what the next prompt quotes, where another worker may send it; owned
+				… */
+	char *repair_note;   /* … and what was wrong with it; NULL: nothing is quoted */
 };
 
 void memo_read(struct memo *memo, const char *text); /* unreadable text: a fresh run */
@@ -48,6 +52,9 @@ bool memo_avoids(const struct memo *memo, const char *endpoint, const char *mode
 void memo_forgive(struct memo *memo); /* a new tier: nothing is avoided, no repairs made */
 
 void memo_spend(struct memo *memo, pico cost, const struct usage *usage);
+
+/* Quote an answer and what is wrong with it in the next prompt; note NULL: quote nothing. */
+void memo_quote(struct memo *memo, const char *answer, size_t len, const char *note);
 
 /* Keep a valid answer that was not sure enough, unless it is too long or one before was surer. */
 void memo_keep(struct memo *memo, const char *answer, size_t len, bool is_json, double confidence,

@@ -31,7 +31,8 @@ struct pg_args *store_claim_args(const struct uuid *owner, const struct uuid *cl
 	    prompt = pg_array(args, PG_TEXT), version = pg_array(args, PG_TEXT),
 	    attempt = pg_array(args, PG_UUID), provider = pg_array(args, PG_TEXT),
 	    model = pg_array(args, PG_TEXT), credential = pg_array(args, PG_TEXT),
-	    bound = pg_array(args, PG_INT8), attempt_tier = pg_array(args, PG_TEXT);
+	    bound = pg_array(args, PG_INT8), attempt_tier = pg_array(args, PG_TEXT),
+	    batch = pg_array(args, PG_UUID);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct claim_row *row = &rows[i];
@@ -65,6 +66,7 @@ struct pg_args *store_claim_args(const struct uuid *owner, const struct uuid *cl
 		pg_push_string(args, credential, intent ? intent->credential : NULL);
 		push_bound(args, bound, intent);
 		pg_push_string(args, attempt_tier, intent ? intent->tier : NULL);
+		pg_push_uuid(args, batch, row->batch_id);
 	}
 	return args;
 }
@@ -90,7 +92,8 @@ struct claimed store_claimed_read(const struct pg_rows *rows, int row)
 {
 	struct claimed claimed = {
 		.job_id = pg_get_uuid(rows, row, COLUMN_ID),
-		.parked = strcmp(pg_get_text(rows, row, COLUMN_STATE), "PARKED") == 0,
+		.parked = strcmp(pg_get_text(rows, row, COLUMN_STATE), "CLAIMED") != 0,
+		.batched = strcmp(pg_get_text(rows, row, COLUMN_STATE), "BATCHED") == 0,
 		.run = (int32_t)pg_get_int(rows, row, COLUMN_RUN),
 		.hop = (int32_t)pg_get_int(rows, row, COLUMN_HOP),
 		.epoch = (int32_t)pg_get_int(rows, row, COLUMN_EPOCH),
@@ -145,7 +148,8 @@ static struct claimed standing_claimed(const struct pg_rows *rows, int row,
 {
 	struct claimed claimed = {
 		.job_id = standing->job_id,
-		.parked = strcmp(standing->state, "PARKED") == 0,
+		.parked = strcmp(standing->state, "CLAIMED") != 0,
+		.batched = strcmp(standing->state, "BATCHED") == 0,
 		.run = standing->run,
 		.hop = standing->hop,
 		.epoch = (int32_t)pg_get_int(rows, row, STANDING_EPOCH),
@@ -184,7 +188,7 @@ struct standing store_standing_read(const struct pg_rows *rows, int row, const s
 		memcpy(standing.fingerprint.bytes, fingerprint, len);
 	standing.ours = uuid_equal(&claim, claim_id) &&
 			((strcmp(state, "CLAIMED") == 0 && uuid_equal(&holder, owner)) ||
-			 strcmp(state, "PARKED") == 0);
+			 strcmp(state, "PARKED") == 0 || strcmp(state, "BATCHED") == 0);
 	if (standing.ours)
 		standing.claimed = standing_claimed(rows, row, &standing);
 	return standing;

@@ -40,10 +40,11 @@ struct claim_row {
 	enum lane lane;
 	const char *bytes; /* of the message, for the payload */
 	size_t len;
-	const char *headers;	     /* that come back on every event, as JSON; "" : none */
-	const char *park_reason;     /* NULL: CLAIMED; else PARKED for this reason … */
-	nsec due;		     /* … until then, wall clock; 0: at once */
+	const char *headers;	 /* that come back on every event, as JSON; "" : none */
+	const char *park_reason; /* NULL: CLAIMED; else PARKED for this reason … */
+	nsec due; /* … until then, wall clock; 0: at once. Of a batch: when to rescue */
 	const struct intent *intent; /* NULL: no call starts with the claim */
+	const struct uuid *batch_id; /* the call is a line of this batch; NULL: it is made by us */
 };
 
 /* Rows must be sorted by job id, each id once. */
@@ -53,7 +54,8 @@ struct pg_args *store_claim_args(const struct uuid *owner, const struct uuid *cl
 /* A job that is ours now. Texts and body are borrowed from the rows they were read from. */
 struct claimed {
 	struct uuid job_id;
-	bool parked; /* claimed straight into PARKED: not ours to run */
+	bool parked; /* claimed straight into PARKED or BATCHED: not ours to run */
+	bool batched;
 	int32_t run;
 	int32_t hop;
 	int32_t epoch;

@@ -32,9 +32,13 @@ WITH closing AS MATERIALIZED (
 	AS t(job_id, epoch, state, hop, tier, lane, wait_ms, reason, progress, degraded, unmeasured, is_json, attempts,
 		confidence, cost, provider, model, detail, output)
 ), ours AS MATERIALIZED (
-	SELECT j.job_id FROM jobs j JOIN decision d USING (job_id)
-	WHERE j.epoch = d.epoch AND j.state = 'CLAIMED' AND (NOT j.cancel_requested OR d.state = 'CANCELLED')
+	-- A job rescued out of its batch is still the batch's to answer until the sync claim raises its epoch.
+	SELECT j.job_id, j.state AS was FROM jobs j JOIN decision d USING (job_id)
+	WHERE j.epoch = d.epoch AND (NOT j.cancel_requested OR d.state = 'CANCELLED')
+		AND (j.state IN ('CLAIMED', 'BATCHED') OR (j.state = 'QUEUED' AND j.reason = 'rescue' AND d.state = 'DONE'))
 	ORDER BY j.job_id FOR UPDATE OF j
+), spared AS (
+	DELETE FROM outbox o USING ours WHERE ours.was = 'QUEUED' AND o.job_id = ours.job_id AND o.kind = 'move'
 ), decided AS (
 	UPDATE jobs j SET state = d.state::job_state, hop = coalesce(d.hop, j.hop), tier = coalesce(d.tier, j.tier),
 		lane = coalesce(d.lane::lane, j.lane), reason = d.reason, progress = d.progress, changed_at = now(),

@@ -17,6 +17,28 @@ START_TEST(a_fresh_run_has_nothing_to_remember)
 }
 END_TEST
 
+START_TEST(what_is_to_be_quoted_is_remembered_until_it_is_forgotten)
+{
+	struct memo before, after;
+	char *text;
+
+	memo_read(&before, "");
+	before.attempts = 1;
+	memo_quote(&before, "{\"a\": \xff}", 9, "a is missing");
+	text = memo_write(&before);
+	memo_read(&after, text);
+	ck_assert_str_eq(after.repair_note, "a is missing");
+	ck_assert(strncmp(after.repair_answer, "{\"a\": ", 6) == 0);
+	free(text);
+	memo_quote(&after, NULL, 0, NULL);
+	text = memo_write(&after);
+	ck_assert_ptr_null(strstr(text, "quote"));
+	free(text);
+	memo_finish(&before);
+	memo_finish(&after);
+}
+END_TEST
+
 START_TEST(a_run_is_remembered_whole)
 {
 	struct usage usage = {.known = true, .input = 10, .cache_read = 20, .output = 5};
@@ -82,4 +104,5 @@ START_TEST(the_surest_answer_is_kept)
 END_TEST
 
 UNIT_TESTS(memo, a_fresh_run_has_nothing_to_remember, a_run_is_remembered_whole,
+	   what_is_to_be_quoted_is_remembered_until_it_is_forgotten,
 	   one_unpriced_call_makes_the_run_unpriced_for_good, the_surest_answer_is_kept)

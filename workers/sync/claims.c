@@ -318,6 +318,18 @@ static struct job *read_payload(struct worker *w, const struct claimed *claimed,
 	return job;
 }
 
+/* What another worker left to be quoted in the next prompt. */
+static void take_quotation(struct work *work)
+{
+	if (!work->memo.repair_note)
+		return;
+	free(work->repair_answer);
+	free(work->repair_note);
+	work->repair_answer = TAKE(work->memo.repair_answer);
+	work->repair_note = TAKE(work->memo.repair_note);
+	work->repair_len = strlen(work->repair_answer);
+}
+
 struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed,
 			  nsec now)
 {
@@ -336,6 +348,7 @@ struct work *claims_adopt(struct worker *w, struct work *work, const struct clai
 		work->lane = lane;
 	memo_finish(&work->memo);
 	memo_read(&work->memo, claimed->progress);
+	take_quotation(work);
 	free(TAKE(work->bytes));
 	work_hold(&w->works, work);
 	metrics_observe_time(METRIC_job_queue_seconds, work->queued,
