@@ -29,8 +29,8 @@ struct command {
 
 #define COMMANDS(X)      \
 	X(worker)        \
+	X(batch)         \
 	X(router)        \
-	X(api)           \
 	X(migrate)       \
 	X(submit)        \
 	X(wait)          \
@@ -48,9 +48,6 @@ struct command {
 	X(doctor)        \
 	X(topics_create) \
 	X(topics_list)   \
-	X(keys_create)   \
-	X(keys_list)     \
-	X(keys_revoke)   \
 	X(config_check)  \
 	X(config_show)   \
 	X(completion)    \

@@ -115,11 +115,14 @@ class Worker:
             env["SLUICE_FAILPOINT_LOG"] = self.fleet.failpoint_log
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [SLUICE, "worker", "--listen", f"127.0.0.1:{self.port}"], env=env,
+                [SLUICE, *self.words()], env=env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             wait_for(30, f"worker {self.name} is ready", self.is_ready)
         return self
+
+    def words(self):
+        return ["worker", "--listen", f"127.0.0.1:{self.port}"]
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
