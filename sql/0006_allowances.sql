@@ -134,6 +134,15 @@ BEGIN
 			changed_by = who, changed_at = now(), version = nextval('allowance_versions'), learned = 1, said_limit = NULL,
 			excess = CASE WHEN kind = 'balance' THEN greatest(0, charged + reserved - coalesce(new_cap, cap)) ELSE 0 END
 		WHERE allowance_id = a.allowance_id RETURNING * INTO a;
+		IF new_kind = 'balance' THEN
+			-- Those who wait for it try again, when workers have heard of it.
+			WITH waiting AS (
+				SELECT job_id FROM jobs WHERE state = 'PARKED' AND reason = 'budget' AND due > now()
+					AND (NOT new_scope ? 'business_unit' OR business_unit = new_scope ->> 'business_unit')
+				FOR UPDATE SKIP LOCKED
+			)
+			UPDATE jobs j SET due = now() + interval '2 s' FROM waiting w WHERE j.job_id = w.job_id;
+		END IF;
 	END IF;
 	INSERT INTO allowance_changes (allowance_id, changed_by, before, after)
 	VALUES (a.allowance_id, who, before, allowance_definition(a));
@@ -445,6 +454,24 @@ BEGIN
 	PERFORM free_reservations(ended, false);
 	RETURN QUERY SELECT unnest(given);
 END $$;
+
+-- Leases that nobody has asked after since they ran out: each returns what its attempts have not taken.
+CREATE FUNCTION expire_leases() RETURNS integer LANGUAGE sql AS $$
+	WITH due AS MATERIALIZED (
+		SELECT allowance_id FROM allowances a
+		WHERE EXISTS (SELECT FROM leases l WHERE l.allowance_id = a.allowance_id AND l.expires_at < now() - interval '1 s')
+		ORDER BY allowance_id FOR UPDATE SKIP LOCKED
+	), gone AS (
+		DELETE FROM leases l USING due d
+		WHERE l.allowance_id = d.allowance_id AND l.expires_at < now() - interval '1 s'
+		RETURNING l.allowance_id, l.granted - l.spent AS unspent
+	), back AS (
+		UPDATE allowances a SET reserved = a.reserved - g.unspent
+		FROM (SELECT allowance_id, sum(unspent) AS unspent FROM gone GROUP BY 1) g
+		WHERE a.allowance_id = g.allowance_id RETURNING 1
+	)
+	SELECT count(*)::integer FROM back
+$$;
 
 -- Thresholds that charges have crossed; part of every sweep.
 CREATE FUNCTION raise_alerts() RETURNS integer LANGUAGE plpgsql AS $$

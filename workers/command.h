@@ -42,6 +42,10 @@ struct command {
 	X(dead_show)     \
 	X(dead_replay)   \
 	X(costs)         \
+	X(limits_list)   \
+	X(limits_set)    \
+	X(budgets_list)  \
+	X(budgets_set)   \
 	X(audit)         \
 	X(status)        \
 	X(route)         \

@@ -54,7 +54,11 @@ static void on_request(void *context, struct web_request *request)
 	if (strcmp(request->path, "/healthz") == 0) {
 		web_reply_text(request, 200, "ok\n");
 	} else if (strcmp(request->path, "/readyz") == 0) {
-		AUTO(xfree) char *text = xasprintf("%s\n", why ? why : "ok");
+		const char *blocker = readahead_blocker(door->worker);
+		AUTO(xfree)
+		char *text = blocker ? xasprintf("%s\na partition waits for the budget of %s\n",
+						 why ? why : "ok", blocker)
+				     : xasprintf("%s\n", why ? why : "ok");
 
 		web_reply_text(request, why ? 503 : 200, text);
 	} else if (strcmp(request->path, "/metrics") == 0) {

@@ -143,7 +143,7 @@ static void take_job(struct worker *w, struct claim_group *group,
 	const struct tier_topic *topic = &w->topics[message->topic];
 	struct work *work = work_create(&w->works, job, xmemdup(message->value, message->len),
 					message->len, job_message_headers(message));
-	nsec wall = clock_wall(), sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC;
+	nsec wall = clock_wall(), sent = (nsec)message->timestamp_ms * NSEC_PER_MSEC, wait;
 
 	work->tier = topic->tier;
 	work->lane = topic->lane;
@@ -153,6 +153,12 @@ static void take_job(struct worker *w, struct claim_group *group,
 	work->claimed_at = now;
 	work->queued = message->timestamp_ms > REAL_TIMESTAMP && wall > sent ? wall - sent : 0;
 	examine(w, work);
+	if (!job->thin && !work->doomed && !work->park_reason &&
+	    starts_is_broke(w, work, now, &wait)) {
+		work->park_reason = "budget";
+		work->park_until = wall + wait;
+		readahead_parked(w, work, now);
+	}
 	if (!job->thin && !work->doomed && !work->park_reason)
 		starts_prepare(w, work, now);
 	group->works = xrealloc(group->works, (group->count + 1) * sizeof(struct work *));

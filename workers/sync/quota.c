@@ -658,20 +658,20 @@ enum quota_answer quota_take(struct worker *w, struct work *work, const struct t
 	return QUOTA_GO;
 }
 
-bool quota_is_out(struct worker *w, const struct work *work, nsec now,
-		  struct quota_refusal *refusal)
+bool quota_is_out(const struct worker *w, const struct work *work, const struct target *target,
+		  const struct quota_bound *bound, nsec now, struct quota_refusal *refusal)
 {
-	struct quota *q = w->quota;
+	const struct quota *q = w->quota;
 
 	for (size_t i = 0; q->balances > 0 && i < q->count; i++) {
-		struct rule *rule = q->rules[i];
+		const struct rule *rule = q->rules[i];
 
-		if (!holds_for_job(rule, work->job) || *rule->provider || *rule->model)
+		if (!holds_for_job(rule, work->job) || !holds_at(rule, target) ||
+		    now >= rule->period_ends ||
+		    !allowance_is_out_of_reach(&rule->share, of_balance(rule->unit, bound)))
 			continue;
-		if (rule->share.most <= 0 && now < rule->period_ends) {
-			stop(rule, now, refusal);
-			return true;
-		}
+		stop(rule, now, refusal);
+		return true;
 	}
 	return false;
 }

@@ -79,9 +79,9 @@ enum quota_answer quota_take(struct worker *w, struct work *work, const struct t
 			     int64_t bytes, int64_t output_cap, const struct quota_bound *bound,
 			     nsec now, struct quota_refusal *refusal);
 
-/* A balance of the job's that is used up until its period ends, without taking anything. */
-bool quota_is_out(struct worker *w, const struct work *work, nsec now,
-		  struct quota_refusal *refusal);
+/* A balance of the job's that is used up until its period ends; nothing is taken or asked for. */
+bool quota_is_out(const struct worker *w, const struct work *work, const struct target *target,
+		  const struct quota_bound *bound, nsec now, struct quota_refusal *refusal);
 
 void quota_give_back(struct work *work);
 

@@ -240,6 +240,25 @@ bool starts_prepare(struct worker *w, struct work *work, nsec now)
 	return !quota_pays(w, work) && decide(w, work, now, &why) == START_GO;
 }
 
+bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *wait)
+{
+	const struct task *task = config_task(w->config, work->job->task);
+	struct quota_refusal refusal;
+
+	if (!quota_pays(w, work))
+		return false;
+	for (size_t i = 0; i < work->tier->candidate_count; i++) {
+		const struct candidate *candidate = &work->tier->candidates[i];
+		struct quota_bound bound = bound_of(w, work, candidate, task);
+
+		if (!quota_is_out(w, work, targets_of(w->targets, candidate), &bound, now, &refusal) ||
+		    strcmp(refusal.policy, "park") != 0)
+			return false;
+	}
+	*wait = refusal.wait;
+	return work->tier->candidate_count > 0;
+}
+
 void starts_unprepare(struct work *work)
 {
 	if (!work->prepared)

@@ -102,6 +102,9 @@ static void dispatch(struct worker *w, struct pg_answer *answer, nsec now)
 	case REQUEST_ALLOWANCE_SET:
 		quota_answer(w, request, answer, now);
 		break;
+	case REQUEST_PARKED:
+		readahead_answer(w, request, answer, now);
+		break;
 	case REQUEST_REPLAY:
 		spool_answer(w, request, answer);
 		break;
@@ -242,6 +245,7 @@ struct worker *worker_create(const struct config *config, struct error *err)
 	w->task_schemas = job_contract_texts(config);
 	w->targets = targets_create(config);
 	w->quota = quota_create(w);
+	w->readahead = readahead_create();
 	w->to_intend = xcalloc(config->worker.group_size, sizeof(struct work *));
 	name_topics(w);
 	w->http = http_create(&http, err);
@@ -320,6 +324,7 @@ void worker_destroy(struct worker *w)
 	kafka_producer_destroy(w->producer);
 	http_destroy(w->http);
 	quota_destroy(w->quota);
+	readahead_destroy(w->readahead);
 	targets_destroy(w->targets);
 	contracts_destroy(w->contracts);
 	for (size_t i = 0; w->task_schemas && i < w->config->task_count; i++)
@@ -576,6 +581,7 @@ bool worker_run(struct worker *w, struct error *err)
 		outlet_flush(w, now);
 		spool_run(w, now);
 		quota_run(w, now);
+		readahead_run(w, now);
 		keeper_run(w, now);
 		watch(w, now);
 		longest = nap(w, now);

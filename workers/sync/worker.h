@@ -23,6 +23,7 @@
 #include "pg.h"
 #include "pricing.h"
 #include "random.h"
+#include "readahead.h"
 #include "store_settle.h"
 #include "targets.h"
 #include "work.h"
@@ -89,6 +90,7 @@ enum request_kind {
 	REQUEST_TURN,
 	REQUEST_ALLOWANCES,
 	REQUEST_ALLOWANCE_SET,
+	REQUEST_PARKED,
 	REQUEST_END,
 };
 
@@ -117,6 +119,7 @@ struct worker {
 	char **task_schemas; /* the text of each task's schema, beside config->tasks; NULL: none */
 	struct targets *targets;
 	struct quota *quota;
+	struct readahead *readahead;
 	struct price_book prices;
 	struct http *http;
 	struct kafka_consumer *consumer;
@@ -231,6 +234,8 @@ struct work *claims_adopt(struct worker *w, struct work *work, const struct clai
 /* Check everything that is asked before a call; choose where it goes. True: work->intent is made.
  */
 bool starts_prepare(struct worker *w, struct work *work, nsec now);
+/* A budget of the job's is used up wherever it would go: how long until its period ends. */
+bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *wait);
 void starts_unprepare(struct work *work);
 void starts_run(struct worker *w, nsec now);			 /* READY and due WAITING ones */
 void starts_send(struct worker *w, struct work *work, nsec now); /* the intent has committed */

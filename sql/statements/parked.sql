@@ -1,0 +1,2 @@
+-- How many jobs of each business unit wait for a budget, the most first.
+SELECT business_unit, count(*) AS jobs FROM jobs WHERE state = 'PARKED' AND reason = 'budget' GROUP BY business_unit ORDER BY 2 DESC LIMIT 10000
