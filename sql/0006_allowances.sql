@@ -3,7 +3,7 @@
 --
 -- Rates refill by this clock; a chunk of them is never returned. Balances are: available = cap - charged - reserved,
 -- where reserved is the unspent part of leases plus the bounds of open and unknown attempts. Lock order: attempts,
--- jobs, reservations, allowances by id, leases; who writes an intent locks jobs and then leases only.
+-- jobs, reservations, allowances by id, leases by allowance; who writes an intent locks jobs and then leases only.
 
 CREATE TABLE allowances (
 	allowance_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -461,9 +461,11 @@ CREATE FUNCTION expire_leases() RETURNS integer LANGUAGE sql AS $$
 		SELECT allowance_id FROM allowances a
 		WHERE EXISTS (SELECT FROM leases l WHERE l.allowance_id = a.allowance_id AND l.expires_at < now() - interval '1 s')
 		ORDER BY allowance_id FOR UPDATE SKIP LOCKED
+	), over AS MATERIALIZED (
+		SELECT l.lease_id FROM leases l JOIN due d USING (allowance_id)
+		WHERE l.expires_at < now() - interval '1 s' FOR UPDATE OF l SKIP LOCKED
 	), gone AS (
-		DELETE FROM leases l USING due d
-		WHERE l.allowance_id = d.allowance_id AND l.expires_at < now() - interval '1 s'
+		DELETE FROM leases l USING over o WHERE l.lease_id = o.lease_id
 		RETURNING l.allowance_id, l.granted - l.spent AS unspent
 	), back AS (
 		UPDATE allowances a SET reserved = a.reserved - g.unspent
@@ -485,6 +487,7 @@ BEGIN
 		AND now() < a.period_end AND a.charged + a.unknown >= a.cap * t.threshold / 100
 		AND NOT EXISTS (SELECT FROM alerts x WHERE x.allowance_id = a.allowance_id AND x.period_start = a.period_start
 			AND x.threshold = t.threshold)
+	ORDER BY a.allowance_id, t.threshold
 	ON CONFLICT DO NOTHING;
 	GET DIAGNOSTICS raised = ROW_COUNT;
 	RETURN raised;

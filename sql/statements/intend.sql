@@ -15,7 +15,7 @@ WITH input AS MATERIALIZED (
 	WHERE NOT EXISTS (SELECT FROM reservations r WHERE r.attempt_id = t.attempt_id)
 ), rooms AS MATERIALIZED (
 	SELECT lease_id, allowance_id, unit, granted - spent AS room FROM leases WHERE lease_id IN (SELECT lease_id FROM takes)
-	ORDER BY lease_id FOR UPDATE
+	ORDER BY allowance_id FOR UPDATE
 ), fits AS MATERIALIZED (
 	SELECT attempt_id, bool_and(coalesce(taken <= room, false)) AS all_fit FROM (
 		SELECT t.attempt_id, r.room, sum(t.amount) OVER (PARTITION BY t.lease_id ORDER BY t.attempt_id) AS taken

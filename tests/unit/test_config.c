@@ -199,6 +199,12 @@ static const struct {
 	 "t.yaml:6:31: prefix \"slu\" would let a job reply to our own topic sluice.intake"},
 	{"kafka: {reply_prefixes: [sluice.economy.]}\n",
 	 "t.yaml:6:26: prefix \"sluice.economy.\" would let a job reply"},
+	{"limits: [{provider: mars, requests_per_minute: 1}]\n",
+	 "t.yaml:6:21: provider \"mars\" is not configured"},
+	{"limits: [{provider: house, requests_per_minute: 0}]\n",
+	 "t.yaml:6:49: /limits/0/requests_per_minute must be"},
+	{"budgets: [{usd: -1}]\n", "t.yaml:6:17: /budgets/0/usd must be"},
+	{"budgets: [{usd: 1, at_stop: cry}]\n", "t.yaml:6:29: /budgets/0/at_stop must be"},
 	{"postgres: {url: ''}\n", "t.yaml:6:17: /postgres/url must"},
 	{"postgres: {lock_timeout: 0}\n", "t.yaml:6:26: /postgres/lock_timeout must be above 0"},
 	{"defaults: {tier: gold}\n", "t.yaml:6:18: tier \"gold\" is not configured"},
@@ -390,6 +396,38 @@ START_TEST(the_example_leaves_nothing_to_note)
 }
 END_TEST
 
+START_TEST(limits_and_budgets_become_allowances)
+{
+	struct config *config = must_read(LEAST
+					  "limits:\n"
+					  "  - {provider: house, model: 'm*', requests_per_minute: "
+					  "3000, tokens_per_minute: 1_000}\n"
+					  "budgets:\n"
+					  "  - {match: {business_unit: search, plan: free}, per: "
+					  "day, usd: 2.5, at_stop: dead}\n"
+					  "  - {calls: 40}\n");
+	const struct allowance_setting *a = config->allowances;
+
+	ck_assert_uint_eq(config->allowance_count, 4);
+	ck_assert_str_eq(a[0].kind, "rate");
+	ck_assert_str_eq(a[0].unit, "requests");
+	ck_assert_int_eq(a[0].cap, 3000);
+	ck_assert(a[0].calibrate);
+	ck_assert_str_eq(json_text(a[0].scope, "model", ""), "m*");
+	ck_assert_str_eq(a[1].unit, "tokens");
+	ck_assert_str_eq(a[2].kind, "balance");
+	ck_assert_str_eq(a[2].unit, "usd");
+	ck_assert_str_eq(a[2].period, "day");
+	ck_assert_str_eq(a[2].policy, "dead");
+	ck_assert_int_eq(a[2].cap, 2500000000000);
+	ck_assert_str_eq(json_text(a[2].scope, "plan", ""), "free");
+	ck_assert_str_eq(a[3].period, "none");
+	ck_assert_str_eq(a[3].policy, "park");
+	ck_assert_uint_eq(json_object_size(a[3].scope), 0);
+	config_destroy(config);
+}
+END_TEST
+
 START_TEST(a_reply_topic_needs_an_allowed_prefix)
 {
 	struct config *config = must_read(LEAST "kafka: {reply_prefixes: [a.replies., b-]}\n");
@@ -431,4 +469,5 @@ UNIT_TESTS(config, the_built_in_default_is_a_configuration, what_is_left_out_has
 	   what_is_wrong_is_shown_where_it_stands, a_file_that_cannot_work_is_refused,
 	   secrets_are_never_shown, what_is_shown_can_be_read_again,
 	   what_is_probably_not_meant_is_noted, the_example_leaves_nothing_to_note,
-	   a_reply_topic_needs_an_allowed_prefix, a_file_is_found_and_named)
+	   limits_and_budgets_become_allowances, a_reply_topic_needs_an_allowed_prefix,
+	   a_file_is_found_and_named)

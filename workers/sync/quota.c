@@ -31,6 +31,7 @@ enum tag {
 /* An allowance, as this worker knows it. */
 struct rule {
 	int32_t id;
+	int64_t version;
 	bool gone; /* not in force any more; kept for those who hold of it */
 	enum allowance_unit unit;
 	bool by_day;
@@ -203,7 +204,8 @@ enum {
 	COLUMN_CREDENTIAL,
 	COLUMN_MODEL,
 	COLUMN_TAGS,
-	COLUMN_VERSION = COLUMN_TAGS + TAG_COUNT
+	COLUMN_VERSION = COLUMN_TAGS + TAG_COUNT,
+	COLUMN_OWN_VERSION
 };
 
 static void read_definition(struct quota *q, const struct pg_rows *rows, int row)
@@ -217,7 +219,9 @@ static void read_definition(struct quota *q, const struct pg_rows *rows, int row
 		rule = rule_add(q, id, balance ? ALLOWANCE_BALANCE : ALLOWANCE_RATE);
 	rule->gone = !allowance_unit_parse(pg_get_text(rows, row, COLUMN_UNIT), &rule->unit);
 	rule->by_day = strcmp(pg_get_text(rows, row, COLUMN_PERIOD), "day") == 0;
-	rule->share.most = INT64_MAX; /* the cap may be another now */
+	if (rule->version != pg_get_int(rows, row, COLUMN_OWN_VERSION))
+		rule->share.most = INT64_MAX; /* the cap may be another now */
+	rule->version = pg_get_int(rows, row, COLUMN_OWN_VERSION);
 	utf8_copy(rule->policy, sizeof(rule->policy), pg_get_text(rows, row, COLUMN_POLICY));
 	utf8_copy(rule->provider, sizeof(rule->provider), pg_get_text(rows, row, COLUMN_PROVIDER));
 	utf8_copy(rule->credential, sizeof(rule->credential),
