@@ -157,6 +157,9 @@ struct pick targets_pick(struct targets *targets, const struct tier *tier,
 			continue;
 		wait = obstacle(target, now, &reason);
 		if (wait > 0 || reason) {
+			if (candidate == wish->prefer && wait <= wish->patience)
+				return (struct pick){.wait = wait > 0 ? wait : NSEC_PER_MSEC,
+						     .reason = reason};
 			if (!pick.candidate && (pick.wait == 0 || wait < pick.wait)) {
 				pick.wait = wait > 0 ? wait : NSEC_PER_MSEC;
 				pick.reason = reason;

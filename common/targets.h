@@ -54,6 +54,7 @@ struct pick_wish {
 	int64_t min_window;		/* tokens of context it must have; 0: any */
 	const struct memo *memo;	/* what to avoid; NULL: nothing */
 	const struct candidate *prefer; /* taken if it may be called now; NULL: none */
+	nsec patience;			/* the preferred one is waited for if it is free by then */
 };
 
 struct pick {

@@ -8,6 +8,9 @@
 #include "hearing.h"
 #include "worker.h"
 
+/* A repair quotes what this model said: another would be asked about words that are not its own. */
+#define SAME_MODEL_PATIENCE (5 * NSEC_PER_SEC)
+
 static struct court court_of(const struct worker *w)
 {
 	return (struct court){
@@ -75,6 +78,7 @@ void judge_reply(struct worker *w, struct work *work, struct reply *reply, struc
 
 	hearing_judge(&court, &hearing, reply, s, &sequel);
 	work->prefer = sequel.same_candidate ? work->candidate : NULL;
+	work->prefer_until = now + sequel.wait + SAME_MODEL_PATIENCE;
 	remember_for_repair(work, reply, &sequel);
 	if (sequel.keeps)
 		keep(w, s, work, &hearing, &sequel);

@@ -77,6 +77,7 @@ struct work {
 	bool is_probe;			/* of the target's breaker */
 	bool is_credential_probe;	/* of the account's */
 	const struct candidate *prefer; /* for the next call: the same model again; NULL: any */
+	nsec prefer_until;		/* until then it is waited for */
 	bool counted;			/* in target->in_flight */
 	struct http_call *call;
 	nsec sent_at;
