@@ -80,8 +80,15 @@ static void one_line(char *text)
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
 		text[--len] = '\0';
 	for (char *p = text; *p; p++)
-		if (*p == '\n')
+		if (*p == '\n' || *p == '\t')
 			*p = ' ';
+}
+
+/* A row of a day that has no partition yet is a good row: it fits when the partition is made. */
+static bool lacks_partition(const PGresult *result, const char *sqlstate)
+{
+	return strcmp(sqlstate, "23514") == 0 &&
+	       !PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
 }
 
 /* The primary message only: the detail line may hold values of a job. */
@@ -94,9 +101,9 @@ static void read_failure(const PGresult *result, const PGconn *link, struct erro
 	snprintf(sqlstate, 6, "%s", code ? code : "");
 	if (!text || !*text)
 		text = PQerrorMessage(link);
-	error_set(err, kind_of(sqlstate), "postgres: %s%s%s%s",
-		  text && *text ? text : "connection lost", code ? " (" : "", code ? code : "",
-		  code ? ")" : "");
+	error_set(err, lacks_partition(result, sqlstate) ? ERROR_RETRY : kind_of(sqlstate),
+		  "postgres: %s%s%s%s", text && *text ? text : "connection lost", code ? " (" : "",
+		  code ? code : "", code ? ")" : "");
 	one_line(err->text);
 }
 

@@ -33,7 +33,8 @@ END $$;
 SELECT make_partitions(7);
 
 -- Retention: terminal jobs of days older than `keep` become tombstones, their bodies go with the partition.
--- A day that still has an unfinished job, an open attempt or a debt in the outbox is kept whole.
+-- A day that still has an unfinished job, an open attempt (of a job of that day, whenever it was made: its money is
+-- booked by the tags of the payload) or a debt in the outbox is kept whole.
 CREATE FUNCTION drop_old_days(keep integer, keep_tombstones integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
 	dropped integer := 0;
@@ -53,6 +54,8 @@ BEGIN
 	LOOP
 		CONTINUE WHEN EXISTS (SELECT FROM jobs WHERE day = d AND state NOT IN ('DONE', 'DEAD', 'CANCELLED'))
 			OR EXISTS (SELECT FROM attempts WHERE day = d AND state IN ('sent', 'unknown'))
+			OR EXISTS (SELECT FROM attempts a JOIN jobs j USING (job_id)
+				WHERE j.day = d AND a.day > d AND a.state IN ('sent', 'unknown'))
 			OR EXISTS (SELECT FROM outbox o JOIN jobs j USING (job_id) WHERE j.day = d);
 		WITH gone AS (DELETE FROM jobs WHERE day = d RETURNING job_id, run, hop, state, fingerprint)
 		INSERT INTO tombstones (job_id, run, hop, state, fingerprint)

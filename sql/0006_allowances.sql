@@ -437,6 +437,7 @@ DECLARE
 	given uuid[];
 	ended uuid[];
 BEGIN
+	PERFORM FROM attempts WHERE job_id = ANY (jobs_given) AND state = 'sent' ORDER BY attempt_id FOR UPDATE; -- before the jobs, as everywhere
 	WITH closed AS (
 		UPDATE attempts a SET state = 'throttled', closed_at = now(), verdict = 'not_sent', reply = 'not_sent'
 		FROM unnest(unsent, unsent_days) AS t(attempt_id, day_no)
@@ -446,7 +447,8 @@ BEGIN
 	SELECT array_agg(attempt_id) INTO ended FROM closed;
 	WITH back AS (
 		UPDATE jobs SET state = 'PARKED', reason = 'handed_back', due = now(), owner = NULL, changed_at = now()
-		WHERE job_id = ANY (jobs_given) AND owner = worker AND state = 'CLAIMED'
+		WHERE job_id IN (SELECT job_id FROM jobs
+			WHERE job_id = ANY (jobs_given) AND owner = worker AND state = 'CLAIMED' ORDER BY job_id FOR UPDATE)
 		RETURNING job_id
 	)
 	SELECT array_agg(job_id) INTO given FROM back;

@@ -54,7 +54,7 @@ WITH closing AS MATERIALIZED (
 	SELECT date_trunc('month', a.day)::date, a.attempt_id,
 		CASE WHEN a.was = 'unknown' THEN 'adjustment' WHEN a.state = 'unknown' THEN 'unknown' ELSE 'charge' END::ledger_kind, 0,
 		a.job_id, a.run, a.hop, a.sent_at,
-		CASE WHEN a.was = 'unknown' THEN CASE WHEN c.billed THEN c.cost ELSE 0 END - a.bound
+		CASE WHEN a.was = 'unknown' THEN CASE WHEN c.billed THEN c.cost ELSE 0 END - coalesce(a.bound, 0)
 			WHEN a.state = 'unknown' THEN a.bound ELSE c.cost END,
 		c.input, c.cache_read, c.cache_write, c.cache_write_1h, c.output, c.reasoning, c.cache_saving,
 		p.free_plan, a.lane, p.business_unit, p.feature, p.environment, p.usage_tier, p.user_name, p.task, p.prompt_name,

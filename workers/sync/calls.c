@@ -184,8 +184,12 @@ void calls_give_up(struct worker *w, nsec now)
 	struct work *work;
 
 	while ((work = w->works.lists[WORK_CALLING].first)) {
-		struct settlement *s = judge_end(w, work, "PARKED", "shutdown", "", 0, now);
+		static const struct usage none;
+		struct settlement *s;
 
+		work->memo.attempts++;
+		memo_spend(&work->memo, work->intent.bound, &none);
+		s = judge_end(w, work, "PARKED", "shutdown", "", 0, now);
 		http_cancel(w->http, work->call);
 		work->call = NULL;
 		free(TAKE(work->body));

@@ -15,6 +15,7 @@
 #include "failpoint.h"
 #include "log.h"
 #include "metrics.h"
+#include "utf8.h"
 #include "worker.h"
 
 #define MAX_CLAIMS_OPEN 4
@@ -454,7 +455,7 @@ static void to_reject(struct claim_group *group, const struct worker *w, const s
 		.bytes = xmemdup(work->bytes, work->len),
 		.len = work->len,
 	};
-	snprintf(rejected->detail, sizeof(rejected->detail), "%s", detail);
+	utf8_copy(rejected->detail, sizeof(rejected->detail), detail);
 	metrics_add(METRIC_rejects_total, 1, LABELS(reason));
 	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s",
 		 rejected->topic, (int)rejected->partition, (long long)rejected->offset, reason,

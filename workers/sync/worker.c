@@ -14,7 +14,9 @@
 #include "statements.h"
 
 #define LONGEST_NAP (100 * NSEC_PER_MSEC)
+#define AGAIN_AFTER (100 * NSEC_PER_MSEC)
 #define STALLED_AFTER (60 * NSEC_PER_SEC)
+#define ALONE_IDLE (2 * NSEC_PER_SEC) /* so long without a suspect it is looked for */
 #define LAST_WORDS \
 	(10 * NSEC_PER_SEC) /* after the grace period: to settle, publish and end the row */
 #define MAX_SCHEMAS 512
@@ -56,6 +58,8 @@ void worker_send_again(struct worker *w, struct request *request)
 
 	while (*end)
 		end = &(*end)->next;
+	/* A full disk or a missing partition does not pass by asking at once. */
+	request->again_at = pg_ready(w->pgs[request->which]) ? clock_now() + AGAIN_AFTER : 0;
 	request->next = NULL;
 	*end = request;
 }
@@ -115,14 +119,14 @@ static void dispatch(struct worker *w, struct pg_answer *answer, nsec now)
 }
 
 /* Statements whose connection broke, in the order they were sent. */
-static void send_again(struct worker *w)
+static void send_again(struct worker *w, nsec now)
 {
 	struct request **link = &w->again;
 
 	while (*link) {
 		struct request *request = *link;
 
-		if (!pg_ready(w->pgs[request->which])) {
+		if (!pg_ready(w->pgs[request->which]) || now < request->again_at) {
 			link = &request->next;
 			continue;
 		}
@@ -148,7 +152,7 @@ static void serve_postgres(struct worker *w, nsec now)
 			pg_rows_destroy(answer.rows);
 		}
 	}
-	send_again(w);
+	send_again(w, now);
 }
 
 /* --- creation --- */
@@ -380,14 +384,18 @@ static void be_alone(struct worker *w, nsec now)
 {
 	if (!w->alone && w->suspects_due > 0 && now >= w->alone_until) {
 		w->alone = true;
-		w->alone_until = now + 10 * NSEC_PER_SEC;
+		w->alone_until = now + ALONE_IDLE;
 		log_info("alone", "suspects=%d", w->suspects_due);
 	}
 	if (!w->alone)
 		return;
-	if (w->works.held == 0 && !w->claims && !w->filling)
-		claims_pull(w, now);
-	if (now >= w->alone_until && w->works.held == 0) {
+	if (w->works.held > 0 || w->claims || w->filling) {
+		w->alone_until = now +
+				 ALONE_IDLE; /* the others are still leaving, or it is running */
+		return;
+	}
+	claims_pull(w, now);
+	if (now >= w->alone_until && !w->pull_open) {
 		w->alone = false;
 		w->suspects_due = 0;
 		w->alone_until = now + 5 * NSEC_PER_SEC; /* the others have their turn */

@@ -98,6 +98,7 @@ struct request {
 	enum request_kind kind;
 	int which; /* connection */
 	nsec sent_at;
+	nsec again_at; /* refused for a passing reason: not sent again before */
 	struct claim_group *group;
 	size_t from, count;
 	struct uuid claim_id;		 /* of a claim, a classify, a pull */
@@ -179,7 +180,7 @@ struct worker {
 	int alive; /* workers, as of the last beat */
 	int suspects_due;
 	bool alone; /* draining for, or running, a suspect */
-	nsec alone_until;
+	nsec alone_until; /* with nothing in hand; moves on while there is */
 
 	nsec started;
 	nsec progress_at; /* something was completed */
