@@ -152,6 +152,8 @@ static int refuse(int argc, char **argv)
 
 	if (!best && strlen(argv[0]) < 40)
 		best = nearest(argv[0]);
+	if (argc > 1 && strcmp(argv[1], "--help") == 0 && list_family(argv[0]))
+		return COMMAND_OK;
 	if ((argc < 2 || !best) && list_family(argv[0]))
 		return COMMAND_USAGE;
 	fprintf(stderr, "sluice: no command \"%.40s\"", typed);

@@ -26,6 +26,14 @@ status=0
 same "$status" 2 "exit code"
 grep -q 'did you mean `sluice submit`' err || fail "it says: $(cat err)"
 
+claim "a family of commands can be asked for help"
+"$SLUICE" topics --help 2>err || fail "exit code $?"
+grep -q 'topics create' err || fail "it says: $(cat err)"
+
+claim "everything that died is not run again by a slip"
+if "$SLUICE" dead replay 2>err; then fail "it was"; fi
+grep -q -- '--all' err || fail "it says: $(cat err)"
+
 claim "the doctor finds nothing broken, and shows no key"
 "$SLUICE" doctor >doctor || fail "$(cat doctor)"
 grep -q 'schema .*up to date' doctor || fail "$(cat doctor)"

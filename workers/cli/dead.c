@@ -20,6 +20,7 @@ struct wishes {
 	int64_t limit;
 	bool csv;
 	bool dry_run;
+	bool all;
 };
 
 #define WISHES ((struct wishes){.since = 7 * 24 * 3600 * NSEC_PER_SEC, .limit = 100})
@@ -189,6 +190,7 @@ static const struct argument replay_table[] = {
 	ARGUMENT_DURATION(struct wishes, since, "since", 's', "how far back (default 7d)"),
 	ARGUMENT_COUNT(struct wishes, limit, "limit", 'n',
 		       "at most so many, oldest first (default 100)", 1, 10000000),
+	ARGUMENT_FLAG(struct wishes, all, "all", 0, "whatever unit and reason; they cost again"),
 	ARGUMENT_FLAG(struct wishes, dry_run, "dry-run", 0, "only say how many"),
 	{0},
 };
@@ -267,6 +269,11 @@ static bool replay(const struct wishes *wishes, struct replayed *replayed, struc
 {
 	AUTO_FINISH(session_finish) struct session session = {0};
 
+	if (wishes->common.word_count == 0 && !wishes->business_unit && !wishes->reason &&
+	    !wishes->all && !wishes->dry_run)
+		return error_set(
+			err, ERROR_REJECT,
+			"which ones? Name them, or say --reason, --business-unit or --all");
 	if (!session_open(&session, &wishes->common, err))
 		return false;
 	return wishes->common.word_count > 0 ? replay_words(&session, wishes, replayed, err)

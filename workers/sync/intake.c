@@ -51,7 +51,7 @@ static void reject(struct worker *w, struct claim_group *group, const struct kaf
 	};
 	if (job)
 		rejected->job_id = job->id;
-	snprintf(rejected->detail, sizeof(rejected->detail), "%s", detail);
+	utf8_copy(rejected->detail, sizeof(rejected->detail), detail);
 	metrics_add(METRIC_rejects_total, 1, LABELS(reason));
 	log_warn("message_rejected", "topic=%s partition=%d offset=%lld reason=%s detail=%s",
 		 rejected->topic, (int)message->partition, (long long)message->offset, reason,
@@ -112,6 +112,9 @@ void intake_contract(struct worker *w, struct work *work, const char *bytes, siz
 				      len, &err);
 	if (!work->contract && *err.text)
 		doom(work, "invalid_schema", err.text);
+	if (work->contract && !work->job->output_given) /* sent as well, and paid for */
+		work->weight += strlen(w->task_schemas[config_task(w->config, work->job->task) -
+						       w->config->tasks]);
 }
 
 /* What can be said of a job before it is claimed; it is claimed all the same, so that its end is an

@@ -231,19 +231,42 @@ static void read_look(struct worker *w, struct request *request, const struct pg
 	}
 }
 
-/* A row that Postgres will not take, alone: what was said is kept as bytes, the rest is a stub. */
-static void make_stub(struct settlement *s, const struct error *why)
+/*
+ * A row that Postgres will not take, alone: its money is booked, its answer kept
+ * as bytes, and it ends dead. Nothing is owed of what it would have been.
+ */
+static struct settlement *make_stub(struct worker *w, struct settlement *s, const struct error *why,
+				    nsec now)
 {
-	s->state = "DEAD";
-	s->reason = "unstorable";
-	s->progress = NULL;
-	s->answered_model[0] = s->request_id[0] = s->error[0] = s->signature[0] = '\0';
-	utf8_copy(s->detail, sizeof(s->detail), why->text);
-	s->confidence = 0;
-	s->is_json = false;
+	struct work *work = s->owner;
+	struct settlement *stub;
+
+	work->doomed = "unstorable";
+	stub = judge_end(w, work, "DEAD", "unstorable", why->text, 0, now);
+	free(TAKE(stub->progress));
+	stub->owner = work;
+	stub->closes = s->closes;
+	stub->attempt_id = s->attempt_id;
+	stub->attempt_day = s->attempt_day;
+	stub->attempt_state = s->attempt_state;
+	stub->verdict = s->verdict;
+	stub->purpose = s->purpose;
+	stub->reply = s->reply;
+	stub->status = s->status;
+	stub->ttfb_ms = s->ttfb_ms;
+	stub->total_ms = s->total_ms;
+	stub->billed = s->billed;
+	stub->cost = s->cost;
+	stub->cache_saving = s->cache_saving;
+	stub->usage = s->usage;
+	stub->output = TAKE(s->output);
+	stub->output_len = s->output_len;
+	settlement_destroy(s);
+	return stub;
 }
 
-static void bisect(struct worker *w, struct request *request, const struct pg_answer *answer)
+static void bisect(struct worker *w, struct request *request, const struct pg_answer *answer,
+		   nsec now)
 {
 	size_t half = request->count / 2;
 	bool is_stub = request->count == 1 && request->settlements[0]->reason &&
@@ -259,7 +282,8 @@ static void bisect(struct worker *w, struct request *request, const struct pg_an
 		     request->count - half);
 		request->count = 0; /* they belong to the halves now */
 	} else if (!is_stub && request->settlements[0]->decides) {
-		make_stub(request->settlements[0], &answer->error);
+		request->settlements[0] = make_stub(w, request->settlements[0], &answer->error,
+						    now);
 		send(w, REQUEST_SETTLE, xmemdup(request->settlements, sizeof(void *)), 1);
 		request->count = 0;
 	} else {
@@ -281,7 +305,7 @@ void settles_answer(struct worker *w, struct request *request, struct pg_answer 
 		worker_send_again(w, request);
 		return;
 	} else if (answer->error.kind == ERROR_REJECT && request->kind == REQUEST_SETTLE) {
-		bisect(w, request, answer);
+		bisect(w, request, answer, now);
 	} else {
 		worker_fail(w, &answer->error);
 	}

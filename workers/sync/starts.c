@@ -193,6 +193,7 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 		.restricted = work->job->data_class == DATA_RESTRICTED,
 		.memo = &work->memo,
 		.prefer = work->prefer,
+		.patience = work->prefer_until > now ? work->prefer_until - now : 0,
 	};
 	struct pick pick;
 	enum quota_answer quota;
@@ -323,9 +324,22 @@ static void wake(struct worker *w, nsec now)
 	}
 }
 
+/* Stopping: an intent that was not sent is none. */
+static void drop_intents(struct worker *w)
+{
+	while (w->to_intend_count > 0) {
+		struct work *work = w->to_intend[--w->to_intend_count];
+
+		starts_unprepare(work);
+		work_move(&w->works, work, WORK_READY);
+	}
+}
+
 void starts_run(struct worker *w, nsec now)
 {
 	wake(w, now);
+	if (w->stop_at)
+		drop_intents(w);
 	if (w->stop_at || !starts_allowed(w, now) || !pg_ready(w->pgs[PG_CLAIM]))
 		return;
 	while (w->works.lists[WORK_READY].first &&
@@ -399,10 +413,11 @@ static struct work **of_attempt(const struct request *request, const struct uuid
 }
 
 /* Not written: cancelled, taken from us, or its lease is gone. The look tells which. */
-static void not_ours(struct worker *w, struct work *work, nsec now)
+static void not_ours(struct worker *w, struct work *work, nsec wait, nsec now)
 {
 	quota_doubt(work);
 	starts_unprepare(work);
+	work->wait_after = wait;
 	settles_add(w, work, judge_end(w, work, "CLAIMED", "", "", 0, now), now);
 }
 
@@ -429,10 +444,13 @@ void starts_answer(struct worker *w, struct request *request, struct pg_answer *
 		return;
 	} else if (answer->error.kind == ERROR_FATAL) {
 		worker_fail(w, &answer->error);
+	} else {
+		log_error("intents_refused", "rows=%zu sqlstate=%s why=%s", request->count,
+			  answer->sqlstate, answer->error.text);
 	}
 	for (size_t i = 0; i < request->count; i++)
 		if (request->works[i])
-			not_ours(w, request->works[i], now);
+			not_ours(w, request->works[i], answer->rows ? 0 : NSEC_PER_SEC, now);
 	request_destroy(request);
 }
 
