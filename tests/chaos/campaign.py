@@ -143,6 +143,7 @@ def main():
     parser.add_argument("length", choices=("quick", "full"))
     parser.add_argument("--seed", default=None, help="of all chance in the driver; default: a new one")
     parser.add_argument("--only", action="append", help="trials whose name begins so; may be repeated")
+    parser.add_argument("--exactly", action="store_true", help="--only gives whole names")
     parser.add_argument("--runs", type=int, help="of each trial, instead of the plan's number")
     parser.add_argument("--jobs", type=int, default=3, help="trials at a time (3)")
     parser.add_argument("--dir", help="where the report goes (a new one under TMPDIR)")
@@ -157,7 +158,9 @@ def main():
     plans = [plan for plan in TRIALS.values() if full or not plan.full_only or
              (wishes.only and plan.name in wishes.only)]
     if wishes.only:
-        plans = [plan for plan in plans if any(plan.name.startswith(only) for only in wishes.only)]
+        plans = [plan for plan in plans if any(
+            plan.name == only if wishes.exactly else plan.name.startswith(only)
+            for only in wishes.only)]
     if wishes.list or not plans:
         for plan in plans:
             print(f"{plan.name:22} {(plan.function.__doc__ or '').splitlines()[0:1]}")

@@ -39,8 +39,9 @@ class Evidence:
     @functools.cached_property
     def jobs(self):
         return {row[0]: {"state": row[1], "run": int(row[2]), "hop": int(row[3]),
-                         "crashes": int(row[4])}
-                for row in self.sql("SELECT job_id, state, run, hop, crash_count FROM jobs")}
+                         "crashes": int(row[4]), "epoch": int(row[5])}
+                for row in self.sql(
+                    "SELECT job_id, state, run, hop, crash_count, epoch FROM jobs")}
 
     @functools.cached_property
     def tombstones(self):
@@ -72,6 +73,15 @@ class Evidence:
         for attempt, kind, amount in self.sql(
                 "SELECT attempt_id, kind, amount FROM ledger ORDER BY kind, seq"):
             found[attempt].append((kind, None if amount is None else int(amount)))
+        return found
+
+    @functools.cached_property
+    def deciding(self):
+        """By job and run, the attempts whose money the ledger says bought the answer."""
+        found = collections.defaultdict(list)
+        for job, run, attempt in self.sql(
+                "SELECT DISTINCT job_id, run, attempt_id FROM ledger WHERE purpose = 'accepted'"):
+            found[job, int(run)].append(attempt)
         return found
 
     @functools.cached_property

@@ -125,7 +125,7 @@ def is_sound(call):
     return bool(end and end["delivered"] and "fault" not in end)
 
 
-def books_well(call, rows, lost):
+def books_well(call, rows, made, lost):
     """A charge of the bill's amount; or, for an answer that was not heard, an unknown at or above it."""
     kinds = [kind for kind, _ in rows]
     if None in (amount for _, amount in rows):
@@ -133,7 +133,9 @@ def books_well(call, rows, lost):
     net = sum(amount for _, amount in rows)
     if kinds == ["charge"] or kinds == ["unknown", "adjustment"]:
         return net == call["amount"]
-    return kinds == ["unknown"] and net >= call["amount"] and (lost or not is_sound(call))
+    # An attempt that was closed was heard in the end: its unknown must have been put right.
+    return kinds == ["unknown"] and net >= call["amount"] and made.state == "unknown" and \
+        (lost or not is_sound(call))
 
 
 def ledger_is_bill(facts, seen):
@@ -145,7 +147,7 @@ def ledger_is_bill(facts, seen):
         if not made:
             continue
         lost = made.worker in seen.lost_workers
-        v.look(len(calls) == 1 and books_well(calls[0], rows, lost),
+        v.look(len(calls) == 1 and books_well(calls[0], rows, made, lost),
                lambda a=attempt, c=calls, r=rows, lost=lost:
                f"attempt {a}: billed {[x['amount'] for x in c]}, ended {c[0]['end']}, booked {r}, "
                f"its worker {'was lost' if lost else 'lived'}")
@@ -181,8 +183,13 @@ def sums_are_equal(facts, seen):
 
 # --- I4: calls ---
 
+def was_no_good(attempt):
+    """The answer was heard and found wanting, so that asking again was right."""
+    return attempt.verdict not in ("accept", "reconciled", None)
+
+
 def no_needless_calls(facts, seen):
-    """A second call of a hop needs a reason: an answer that was spoilt, or not heard."""
+    """A second call of a hop needs a reason: an answer that was spoilt, wrong or not heard."""
     v = Verdict("I4", "one call per job, run and hop, and one more for each fault that hit it"
                 if not facts["calls_once"] else "exactly one call per job, run and hop")
     good, every = collections.Counter(), collections.Counter()
@@ -193,7 +200,7 @@ def no_needless_calls(facts, seen):
         hop = made.job, made.run, made.hop
         every[hop] += len(calls)
         lost = made.worker in seen.lost_workers
-        good[hop] += sum(is_sound(call) and not lost for call in calls)
+        good[hop] += sum(is_sound(call) and not lost and not was_no_good(made) for call in calls)
         v.look(len(calls) == 1, f"attempt {attempt} was billed {len(calls)} times")
     for hop, count in (every if facts["calls_once"] else good).items():
         v.look(count <= 1, f"job {hop[0]} run {hop[1]} hop {hop[2]}: {count} calls for one answer")
@@ -225,12 +232,16 @@ def offsets_follow_rows(facts, seen):
     v = Verdict("I5", "no offset is committed beyond a message that is no row")
     # Offsets first: rows only grow, so what was committed before must be there after.
     committed = OffsetReader(facts["brokers"], facts["group"]).read(facts["topics"])
+    ends = collections.Counter()
     for topic in facts["topics"]:
         for message in seen.messages(topic):
+            ends[topic, message.partition] = message.offset + 1
             if message.offset < committed.get((topic, message.partition), 0):
                 v.look(is_kept(seen, message),
                        f"{topic}/{message.partition}/{message.offset} is below the committed offset, "
                        "but there is no row")
+    for place, offset in committed.items():
+        v.look(offset <= ends[place], f"{place}: {offset} is committed, {ends[place]} messages are there")
     v.note = f"{len(committed)} partitions"
     return v
 
@@ -286,7 +297,8 @@ def thin_messages(seen, topic):
 # --- I8: owners ---
 
 def one_owner_at_a_time(facts, seen):
-    v = Verdict("I8", "no epoch of a job has two owners, and no two of its calls overlap")
+    v = Verdict("I8", "no epoch of a job has two owners, no two of its calls overlap, and the last "
+                      "epoch decides")
     owners, calls = collections.defaultdict(set), collections.defaultdict(list)
     for attempt in seen.attempts.values():
         owners[attempt.job, attempt.epoch].add(attempt.worker)
@@ -301,6 +313,13 @@ def one_owner_at_a_time(facts, seen):
             v.look(before.epoch < after.epoch or
                    (before.closed is not None and before.closed <= after.sent + 0.001),
                    f"job {job}: {before.id} was open when {after.id} was made")
+    for (job, run), attempts in seen.deciding.items():
+        v.look(len(attempts) == 1, f"job {job} run {run}: {len(attempts)} calls bought its answer")
+        row = seen.jobs.get(job)
+        if row and row["run"] == run and attempts[0] in seen.attempts:
+            epoch = seen.attempts[attempts[0]].epoch
+            v.look(epoch == row["epoch"],
+                   f"job {job} was decided under epoch {epoch}, its row is at {row['epoch']}")
     return v
 
 
@@ -333,8 +352,9 @@ def cancelled_is_cancelled(facts, seen):
             v.look(outcome in ("CANCELLED", "DEAD"), f"job {job}: requested, then {outcome}")
         elif answer == "not_seen":
             v.look(outcome is None and job not in seen.jobs, f"job {job}: not seen, then {outcome}")
-        else:
-            v.look(answer.upper() == outcome, f"job {job}: told to be {answer}, but {outcome}")
+        elif answer != "cancelled":
+            v.look(ENDS.get(outcome) == answer or (answer == "ended" and outcome in ENDS),
+                   f"job {job}: told to be {answer}, but {outcome}")
     return v
 
 

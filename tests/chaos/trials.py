@@ -129,7 +129,7 @@ def kill_call(run):
         def more():
             if len(world.submitted) < 2500:
                 world.submit(30)
-                world.submit(10, not_before=moment(2))
+                world.submit(10, routing={"not_before": moment(2)})
         return more
     return kill_at(run, ["K07", "K08", "K09", "K17", "K18"], feed=feed,
                    simulator=["--latency", "uniform:20,150", "--fault", "503=0.08,500=0.05"])
@@ -196,15 +196,18 @@ def random_kills(run):
 @trial("zombie", fires={"SIGSTOP": 2}, repeat=5)
 def zombie(run):
     """Two workers sleep for three times the limit of a beat, with calls open, and wake to settle them."""
-    with run.world(simulator=["--latency", "uniform:500,2500"]) as world:
+    with run.world(simulator=["--latency", "uniform:1500,3000"]) as world:
         world.start("judge", "one", "two")
-        world.submit(200)
+        world.submit(75)
         zombies = [world.workers["one"], world.workers["two"]]
         wait_for(20 * PATIENCE, "the zombies-to-be have calls open",
                  lambda: all(worker.calls_open() > 3 for worker in zombies))
         for worker in zombies:
             world.freeze(worker)
+        # Whoever takes their jobs over is still calling when they wake.
+        world.control(latency="fixed:35000")
         time.sleep(45)
+        world.control(latency="uniform:20,200")
         for worker in zombies:
             world.thaw(worker)
         world.submit(100)
@@ -244,7 +247,12 @@ def postgres_away(run):
         victims = [world.workers["one"], world.workers["spooler"]]
         wait_for(20 * PATIENCE, "calls are open",
                  lambda: all(worker.calls_open() > 3 for worker in victims))
+        # Claims wait for a lock when the server crashes: sent, never committed.
+        lock = world.lock_jobs()
+        world.submit(60)
+        time.sleep(1.5)
         world.stack("down", "postgres")
+        lock.wait()
         world.fired["postgres away"] += 1
         world.submit(50)
         wait_fired(world, ["K10"], 20, lambda: None)
@@ -273,7 +281,7 @@ def commit_swallowed(run):
         while time.monotonic() < deadline and any(
                 proxy.fired[name] < least for name, least in run.plan.fires.items()):
             feed()
-            world.submit(4, not_before=moment(1))
+            world.submit(4, routing={"not_before": moment(1)})
             time.sleep(0.4)
         proxy.swallow = {}
         world.settle_down()
@@ -328,6 +336,44 @@ def broker_away_embedded(run):
 def broker_killed(run):
     """Apache Kafka, kill -9 and again."""
     return broker_away(run, 3, 10)
+
+
+@trial("broker-and-worker", fires={"broker down": 1, "kill -9": 1, "debts": 1}, repeat=5)
+def broker_and_worker(run):
+    """Outcomes are owed while Kafka is away, and who owes them dies."""
+    with run.world(simulator=["--latency", "uniform:500,1500"]) as world:
+        world.start("one", "two")
+        world.submit(80)
+        wait_for(30 * PATIENCE, "calls are open",
+                 lambda: sum(worker.calls_open() for worker in world.workers.values()) > 20)
+        world.stack("down", "kafka")
+        world.fired["broker down"] += 1
+        wait_for(30 * PATIENCE, "outcomes are owed", lambda: world.number(
+            "SELECT count(*) FROM results r JOIN outbox USING (job_id)") > 5)
+        world.fired["debts"] += world.number("SELECT count(*) FROM outbox")
+        time.sleep(1)
+        for name in ("one", "two"):
+            world.kill(world.workers[name])
+        world.stack("up", "kafka")
+        world.start("one", "two")
+        world.settle_down()
+        return run.verdict(world)
+
+
+@trial("refused-events", fires={"refused": 20}, repeat=3)
+def refused_events(run):
+    """The broker refuses messages for good: what was to be told stays owed, and is told later."""
+    with run.world(simulator=["--latency", "uniform:50,300"]) as world:
+        world.start("one", "two")
+        world.submit(100)
+        wait_for(30 * PATIENCE, "some have ended", lambda: world.ended() > 20)
+        world.stack("tell", "fail", "0", "10", "20")  # Produce, MSG_SIZE_TOO_LARGE
+        wait_for(30 * PATIENCE, "events were refused", lambda: sum(
+            worker.logged("event=event_not_delivered") for worker in world.workers.values()) > 0)
+        world.fired["refused"] += 20
+        world.submit(100)
+        world.settle_down()
+        return run.verdict(world, calls_once=True)
 
 
 def storm(run, seconds, most):
@@ -563,7 +609,7 @@ def cancellations(run):
             "dead": world.submit(5, text="[[sim:400]] never"),
         }
         wait_for(60 * PATIENCE, "the first have ended", lambda: world.ended() >= 15)
-        kinds["parked"] = world.submit(10, not_before=moment(3600))
+        kinds["parked"] = world.submit(10, routing={"not_before": moment(3600)})
         kinds["calling"] = world.submit(15, text="[[sim:latency 4000]] slowly")
         kinds["waiting"] = world.submit(5, text="[[sim:429_seconds*1]] later")
         kinds["orphan"] = world.submit(20, text="[[sim:latency 3500]] slowly")
@@ -580,8 +626,8 @@ def cancellations(run):
         ids = [job for jobs in kinds.values() for job in jobs]
         answers = collections.Counter()
         for told in cancel(world, ids):
-            answer = answer_of(told)
-            world.cancelled[told["job"]] = answer
+            answer = told["cancel"]
+            world.cancelled[told["job_id"]] = answer
             answers[answer] += 1
             world.fired["requested" if answer == "requested" else
                         "not_seen" if answer == "not_seen" else "ended"] += 1
@@ -593,10 +639,6 @@ def cancellations(run):
         return run.verdict(world)
 
 
-def answer_of(told):
-    return told.get("answer") or told.get("cancel") or told.get("result") or told.get("status")
-
-
 def race(run, world):
     """Cancelled at any moment of their lives."""
     world.control(latency="uniform:5,400")
@@ -604,5 +646,5 @@ def race(run, world):
     for _ in range(6):
         time.sleep(run.dice.uniform(0.05, 0.4))
         for told in cancel(world, [ids.pop(run.dice.randrange(len(ids))) for _ in range(8)]):
-            world.cancelled[told["job"]] = answer_of(told)
+            world.cancelled[told["job_id"]] = told["cancel"]
             world.fired["raced"] += 1

@@ -183,6 +183,17 @@ class World(Fleet):
         subprocess.run(stop, check=True, cwd="/")
         self.stack("up", "postgres")
 
+    def lock_jobs(self):
+        """Nobody can claim until the session ends; returns it."""
+        lock = subprocess.Popen(
+            ["psql", "-X", "-q", self.direct["postgres"], "-c",
+             "BEGIN; LOCK TABLE sluice.jobs IN EXCLUSIVE MODE; SELECT pg_sleep(30)"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(10 * PATIENCE, "the table is locked", lambda: self.number(
+            "SELECT count(*) FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted "
+            "AND relation = 'jobs'::regclass"))
+        return lock
+
     # --- judgement ---
 
     def facts(self, **more):
