@@ -223,7 +223,7 @@ def is_kept(seen, message):
     try:
         body = json.loads(message.body)
         job = body.get("job_id")
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return False
     return job in seen.jobs or job in seen.tombstones
 
@@ -288,7 +288,7 @@ def thin_messages(seen, topic):
     for message in seen.messages(topic):
         try:
             body = json.loads(message.body)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
         if isinstance(body, dict) and "job_id" in body and "prompt" not in body:
             yield body

@@ -610,9 +610,9 @@ def cancellations(run):
         }
         wait_for(60 * PATIENCE, "the first have ended", lambda: world.ended() >= 15)
         kinds["parked"] = world.submit(10, routing={"not_before": moment(3600)})
-        kinds["calling"] = world.submit(15, text="[[sim:latency 4000]] slowly")
+        kinds["calling"] = world.submit(15, text="[[sim:latency 12000]] slowly")
         kinds["waiting"] = world.submit(5, text="[[sim:429_seconds*1]] later")
-        kinds["orphan"] = world.submit(20, text="[[sim:latency 3500]] slowly")
+        kinds["orphan"] = world.submit(20, text="[[sim:latency 15000]] slowly")
         unseen = [world.job() for _ in range(10)]
         for _, job in unseen:
             world.submitted[job["job_id"]] = {"unit": job["business_unit"], "runs": 1}
