@@ -417,13 +417,15 @@ class Fleet:
             command += ["-H", f"{name}={value}"]
         self.run(command, input=("\n".join(lines) + "\n").encode())
 
-    def produce_file(self, topic, data, options=()):
-        """Any bytes, as one message."""
-        path = os.path.join(self.directory, "message")
-        with open(path, "wb") as file:
-            file.write(data)
+    def produce_bytes(self, topic, bodies, options=()):
+        """Any bytes, a message each, in this order where options name a partition."""
+        paths = []
+        for i, body in enumerate(bodies):
+            paths.append(os.path.join(self.directory, f"message-{i}"))
+            with open(paths[-1], "wb") as file:
+                file.write(body)
         self.run(["kcat", "-P", "-q", "-b", self.brokers, "-t", topic, "-X", "acks=all",
-                  "-X", "message.max.bytes=12000000", *options, path])
+                  "-X", "message.max.bytes=12000000", *options, *paths])
 
     def consume(self, topic):
         """All messages of a topic that is given without our prefix, or in full."""
