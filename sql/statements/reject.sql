@@ -1,4 +1,4 @@
--- Messages that are no job: kept with their bytes, and their dead letter owed.
+-- Messages that are no job: kept with their bytes, and their dead letter owed, at once: nobody sends it by hand.
 --  per message: $1 topic, $2 partition, $3 offset, $4 job id or null, $5 reason, $6 detail, $7 body;
 --  per dead letter: $8 event id, $9 its topic, $10 key, $11 headers, $12 body, $13 job id or the event's own.
 WITH kept AS (
@@ -7,6 +7,6 @@ WITH kept AS (
 	ON CONFLICT DO NOTHING
 )
 INSERT INTO outbox (event_id, topic, key, headers, body, job_id, kind, next_try)
-SELECT event_id, topic, key, headers, body, job_id, 'reject', now() + interval '20 s'
+SELECT event_id, topic, key, headers, body, job_id, 'reject', now()
 FROM unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::uuid[]) AS t(event_id, topic, key, headers, body, job_id)
 ON CONFLICT DO NOTHING
