@@ -288,7 +288,9 @@ class Fleet:
 
     # --- configuration ---
 
-    def write_config(self):
+    def write_config(self, name="sluice.json", **changes):
+        """Returns its path; changes hold for this one file."""
+        path = os.path.join(self.directory, name)
         config = {
             "version": 1,
             "kafka": {
@@ -326,8 +328,10 @@ class Fleet:
             "defaults": {"min_confidence": 0.5, "max_output_tokens": 300},
         }
         merge(config, self.changes)
-        with open(self.config_path, "w") as file:
+        merge(config, changes)
+        with open(path, "w") as file:
             json.dump(config, file, indent=1)
+        return path
 
     # --- programs ---
 
