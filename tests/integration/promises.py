@@ -91,14 +91,24 @@ def verdict_of(call, end, rows, crashes):
     return None
 
 
-def check_calls(billed, ends, ledger, crashes):
+def story(fleet, attempt):
+    """All that is known of the job of an attempt, for the failure's text."""
+    return "\n".join(str(row) for row in fleet.sql(
+        "SELECT a.attempt_id, a.state, a.run, a.hop, a.epoch, a.worker_id, a.sent_at, a.closed_at, a.reply, a.verdict, "
+        "j.state, j.epoch, j.crash_count, j.reason, l.kind, l.amount, l.purpose FROM attempts b "
+        "JOIN attempts a USING (job_id) JOIN jobs j USING (job_id) LEFT JOIN ledger l ON l.attempt_id = a.attempt_id "
+        f"WHERE b.attempt_id = '{attempt}' ORDER BY a.sent_at"))
+
+
+def check_calls(fleet, billed, ends, ledger, crashes):
     kinds = collections.defaultdict(collections.Counter)
     for attempt, calls in billed.items():
         same(len(calls), 1, f"billed calls of attempt {attempt}")
         end = ends.get(calls[0]["request"])
         verdict = verdict_of(calls[0], end, ledger.get(attempt, []), crashes)
         if not verdict:
-            raise Failed(f"call {calls[0]} ended {end}, but the ledger has {ledger.get(attempt)}")
+            raise Failed(f"call {calls[0]} ended {end}, but the ledger has {ledger.get(attempt)}\n"
+                         + story(fleet, attempt))
         fault = (end or {}).get("fault", "delivered" if end and end["delivered"] else "cut off")
         kinds[verdict][fault] += 1
     return kinds
@@ -111,7 +121,7 @@ def check_ledger(fleet, crashes=False, silent=None):
     """
     billed, ends = read_bill(fleet.bill_path)
     ledger = read_ledger(fleet)
-    kinds = check_calls(billed, ends, ledger, crashes)
+    kinds = check_calls(fleet, billed, ends, ledger, crashes)
     others = {attempt: rows for attempt, rows in ledger.items() if attempt not in billed}
     for attempt, rows in others.items():
         sure([kind for kind, _ in rows] == ["unknown"], f"booked, not billed: {attempt} {rows}")
