@@ -41,6 +41,11 @@ struct command {
 	X(dead_list)     \
 	X(dead_show)     \
 	X(dead_replay)   \
+	X(batches_list)  \
+	X(batches_show)  \
+	X(batches_cancel) \
+	X(batches_adopt) \
+	X(batches_resubmit) \
 	X(costs)         \
 	X(limits_list)   \
 	X(limits_set)    \
