@@ -9,7 +9,7 @@ WITH moved AS (
 	FROM (SELECT batch_id, count(*)::int AS count FROM moved GROUP BY 1) n WHERE b.batch_id = n.batch_id
 )
 INSERT INTO outbox (event_id, job_id, kind, topic, key, headers, body, next_try)
-SELECT t.event_id, t.job_id, 'move', t.topic, t.key, t.headers, t.body, now()
+SELECT t.event_id, t.job_id, 'move', t.topic, t.key, t.headers, t.body, now() + interval '20 s'
 FROM unnest($1::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bytea[]) AS t(job_id, event_id, topic, key, headers, body)
 JOIN moved m ON m.job_id = t.job_id
 ON CONFLICT (event_id) DO NOTHING

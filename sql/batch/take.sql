@@ -4,7 +4,7 @@ WITH free AS (
 	WHERE state NOT IN ('imported', 'held', 'failed') AND (owner IS NULL OR lease_until < now()) AND look_at <= now()
 	ORDER BY look_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-UPDATE batches b SET owner = $1, lease_until = now() + interval '30 s', fence = b.fence + 1
+UPDATE batches b SET owner = $1, lease_until = now() + interval '15 s', fence = b.fence + 1
 FROM free f WHERE b.batch_id = f.batch_id
 RETURNING b.batch_id, b.fence, b.state::text, b.provider, b.model, b.endpoint, b.credential, b.lines, b.bytes, b.creates, b.looks,
 	b.tries, b.file_id, b.provider_batch_id, b.output_file_id, b.error_file_id, b.import_file::int, b.cursor,

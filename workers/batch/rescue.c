@@ -5,12 +5,14 @@
  * wins, afterwards it is only charged.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "batcher.h"
 #include "ensure.h"
 #include "log.h"
 #include "metrics.h"
+#include "outbox.h"
 #include "topic.h"
 
 #define LOOK_EVERY NSEC_PER_SEC
@@ -54,28 +56,65 @@ static void write_headers(struct buffer *out, const struct uuid *event_id, int32
 		buffer_byte(out, '}');
 }
 
+/* The message that moves one job. */
+struct move {
+	struct uuid job_id;
+	struct uuid event_id;
+	int32_t hop;
+	char topic[TOPIC_TEXT];
+	char key[UUID_TEXT];
+	struct buffer headers;
+	char *message; /* owned */
+};
+
+static void move_finish(struct move *move)
+{
+	buffer_finish(&move->headers);
+	free(move->message);
+}
+
+static void make_move(const struct batcher *w, const struct pg_rows *rows, int row,
+		      struct move *move)
+{
+	int32_t run = (int32_t)pg_get_int(rows, row, LOOK_RUN);
+
+	move->job_id = pg_get_uuid(rows, row, LOOK_ID);
+	move->hop = (int32_t)pg_get_int(rows, row, LOOK_HOP) + 1;
+	move->message = job_thin_message(&move->job_id, run, move->hop);
+	snprintf(move->topic, sizeof(move->topic), "%s.%s.%s", w->config->kafka.prefix,
+		 pg_get_text(rows, row, LOOK_TIER), lane_name(LANE_NORMAL));
+	move->event_id = job_event_id(&move->job_id, run, move->hop, "move", move->topic);
+	uuid_format(move->key, &move->job_id);
+	write_headers(&move->headers, &move->event_id, run, move->hop,
+		      pg_get_text(rows, row, LOOK_HEADERS));
+}
+
 static void add(const struct batcher *w, const struct rescue_args *a, const struct pg_rows *rows,
 		int row)
 {
-	AUTO_FINISH(buffer_finish) struct buffer headers = {0};
-	struct uuid id = pg_get_uuid(rows, row, LOOK_ID), event_id;
-	int32_t run = (int32_t)pg_get_int(rows, row, LOOK_RUN),
-		hop = (int32_t)pg_get_int(rows, row, LOOK_HOP) + 1;
-	AUTO(xfree) char *message = job_thin_message(&id, run, hop);
-	char topic[TOPIC_TEXT], key[UUID_TEXT];
+	AUTO_FINISH(move_finish) struct move move = {0};
 
-	snprintf(topic, sizeof(topic), "%s.%s.%s", w->config->kafka.prefix,
-		 pg_get_text(rows, row, LOOK_TIER), lane_name(LANE_NORMAL));
-	event_id = job_event_id(&id, run, hop, "move", topic);
-	write_headers(&headers, &event_id, run, hop, pg_get_text(rows, row, LOOK_HEADERS));
-	pg_push_uuid(a->args, a->ids, &id);
-	pg_push_int(a->args, a->hops, hop);
-	pg_push_uuid(a->args, a->events, &event_id);
-	pg_push_string(a->args, a->topics, topic);
-	pg_push_string(a->args, a->keys, uuid_format(key, &id));
-	pg_push_string(a->args, a->headers, headers.data);
-	pg_push_bytes(a->args, a->messages, message, strlen(message));
+	make_move(w, rows, row, &move);
+	pg_push_uuid(a->args, a->ids, &move.job_id);
+	pg_push_int(a->args, a->hops, move.hop);
+	pg_push_uuid(a->args, a->events, &move.event_id);
+	pg_push_string(a->args, a->topics, move.topic);
+	pg_push_string(a->args, a->keys, move.key);
+	pg_push_string(a->args, a->headers, move.headers.data);
+	pg_push_bytes(a->args, a->messages, move.message, strlen(move.message));
 	metrics_add(METRIC_batch_rescues_total, 1, LABELS(pg_get_text(rows, row, LOOK_TIER)));
+}
+
+/* Committed: time matters, so nobody waits for the next sweep. */
+static void publish(struct batcher *w, const struct pg_rows *rows)
+{
+	for (int row = 0; row < pg_count(rows); row++) {
+		AUTO_FINISH(move_finish) struct move move = {0};
+
+		make_move(w, rows, row, &move);
+		outbox_produce(w->producer, &move.event_id, move.topic, move.key, move.headers.data,
+			       move.message, strlen(move.message));
+	}
 }
 
 static bool move(struct batcher *w, const struct pg_rows *rows, const char *reason,
@@ -125,6 +164,7 @@ static bool look_and_move(struct batcher *w, const char *look, struct pg_args *a
 		database_lost(w, err);
 		return false;
 	}
+	publish(w, rows);
 	count_rescued(w, rows);
 	return true;
 }
