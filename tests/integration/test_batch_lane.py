@@ -3,9 +3,11 @@ with a worker killed at each step. Every job ends once, no batch is made twice, 
 
     JOBS=2000 KILLS=2 tests/integration/test_batch_lane.py     more of it: KILLS runs for each step
 """
+import json
 import os
 import sys
 import time
+import urllib.request
 
 import promises
 from fleet import TIERS, Fleet, Worker, claim, same, say, sure, wait_for
@@ -137,7 +139,132 @@ def happy():
         fleet.stop()
 
 
-PARTS = {"happy": happy}
+def odd():
+    count = JOBS // 2
+    faults = ",".join(f"{name}@batch={rate}" for name, rate in ODDITIES.items())
+    with BatchFleet("test_batch_odd", simulator=options(fault=faults), config=config(max_lines=20)) as fleet:
+        fleet.start("sync")
+        fleet.batcher("one")
+        claim(f"{count} jobs under {len(ODDITIES)} oddities of batches all end")
+        ids = jobs(fleet, count)
+        wait_for_ends(fleet, len(ids), 200)
+        seen = check_creates(fleet)
+        say(", ".join(f"{number} {name}" for name, number in sorted(seen["faults"].items())))
+        states, _ = promises.check_all(fleet, ids)
+        sure(int(states["DONE"]) > 0.9 * count, f"most are done: {states}")
+        same(seen["duplicates"], 0, "lines that ran twice")
+        fleet.stop()
+
+
+def kills():
+    """One batch worker at a time, killed at the next step each; the last one finds all that the others left."""
+    with BatchFleet("test_batch_kills", simulator=options(), config=config(max_lines=15)) as fleet:
+        fleet.start("sync")
+        ids = []
+        for round_ in range(KILLS):
+            for step in STEPS:
+                claim(f"killed at {step}, round {round_ + 1}")
+                name, _, nth = step.partition("@")
+                worker = fleet.batcher(f"{name}-{nth}-{round_}", failpoints=f"{name}=crash@{nth or 1}")
+                ids += jobs(fleet, KILL_JOBS)
+                wait_for(60, f"{step} kills it", lambda: not worker.is_running())
+                del fleet.workers[worker.name]
+        with open(fleet.failpoint_log) as fired:
+            same(len(fired.readlines()), KILLS * len(STEPS), "kills that happened")
+        claim("the next one finds every batch again, and none is made twice")
+        fleet.batcher("last")
+        wait_for_ends(fleet, len(ids), 200)
+        seen = check_creates(fleet)
+        same(seen["batch_repeats"], 0, "creates for an intent that had one")
+        same(seen["duplicates"], 0, "lines that ran twice")
+        promises.check_all(fleet, ids, crashes=True)
+        fleet.stop()
+
+
+def in_seconds(seconds):
+    return {"routing": {"deadline": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))}}
+
+
+def rescues():
+    """Batches that take 5 to 10 seconds, jobs that cannot wait for all of that."""
+    with BatchFleet("test_batch_rescue", simulator=options(batch_run="60000"),
+                    config=config(rescue_before="6s")) as fleet:
+        fleet.start("sync")
+        fleet.batcher("one")
+        claim("near their deadline jobs leave the batch, end in the sync lane, and late lines are only charged")
+        ids = jobs(fleet, 60, **in_seconds(13))
+        wait_for_ends(fleet, len(ids), 60)
+        late = fleet.number("SELECT count(*) FROM ledger WHERE lane = 'batch' AND purpose = 'late'")
+        rescued = fleet.number("SELECT sum(rescued) FROM batches")
+        say(f"{rescued} rescued, {late} lines of them had run and are waste")
+        sure(rescued > 30, "most were rescued")
+        sure(late > 0, "some had run")
+        same(fleet.number("SELECT count(*) FROM results WHERE outcome <> 'DONE'"), 0, "jobs that are not done")
+
+        claim("until a sync worker claims it, a rescued job's line still wins")
+        fleet.workers.pop("sync").term()
+        ids += jobs(fleet, 60, **in_seconds(16))
+        wait_for(40, "the batches have ended", lambda: not set(fleet.states()) - {"imported", "failed"}
+                 and fleet.number("SELECT count(*) FROM jobs WHERE state IN ('BATCHED', 'PARKED', 'CLAIMED')") == 0, 0.3)
+        won = fleet.number("SELECT count(*) FROM jobs j JOIN ledger l USING (job_id) WHERE j.hop = 1 AND j.state = 'DONE' "
+                           "AND l.lane = 'batch' AND l.purpose = 'accepted'")
+        say(f"{won} rescued jobs were won by their line")
+        sure(won > 0, "a line won after the rescue")
+        fleet.start("late")
+        wait_for_ends(fleet, len(ids), 60)
+        same(fleet.number("SELECT count(*) FROM (SELECT FROM ledger WHERE purpose = 'accepted' GROUP BY job_id "
+                          "HAVING count(*) > 1) d"), 0, "jobs that were accepted twice")
+        check_creates(fleet)
+        promises.check_all(fleet, ids)
+        fleet.stop()
+
+
+def strangers_batch(fleet, count):
+    """Somebody else with the same key submits as many lines as we did."""
+    body = {"requests": [{"custom_id": f"stranger-{i}", "params": {
+        "model": "claude-opus-5", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}} for i in range(count)]}
+    request = urllib.request.Request(fleet.simulator_url + "/v1/messages/batches", json.dumps(body).encode(),
+                                     {"Content-Type": "application/json", "x-api-key": "test"})
+    try:
+        urllib.request.urlopen(request, timeout=5).read()
+    except OSError:
+        pass  # its reply is lost like all others
+
+
+def held():
+    changes = config(max_lines=20, adopt_wait="9s", adopt_looks=3)
+    changes["tiers"] = [{"name": "frontier", "candidates": [{"provider": "anthropic", "model": "claude-opus-5"}]}]
+    faults = options(fault="batch_lost_create@batch=1,batch_hidden@batch=1", batch_hide="6000")
+    with BatchFleet("test_batch_held", simulator=faults, config=changes) as fleet:
+        fleet.batcher("one")
+        claim("two batches may be ours: it is held rather than paid twice")
+        ids = fleet.produce([fleet.job(tier="frontier", lane="batch") for _ in range(10)])
+        wait_for(30, "a create is of unknown fate", lambda: fleet.number(
+            "SELECT count(*) FROM batches WHERE create_intended_at IS NOT NULL AND provider_batch_id IS NULL"), 0.05)
+        strangers_batch(fleet, fleet.number("SELECT max(lines) FROM batches WHERE create_intended_at IS NOT NULL"))
+        wait_for(30, "one is held", lambda: fleet.states().get("held"), 0.2)
+        ours = fleet.value("SELECT batch_id FROM batches WHERE state = 'held' AND reason = 'ambiguous'")
+        sure("ambiguous" in fleet.sluice("batches", "list", "--state", "held"), "the list says why")
+
+        claim("the wrong one of the two is found out by its lines; the right one is settled")
+        by_stranger = {b["first_custom_id"].startswith("stranger"): b["id"] for b in fleet.control()["batches"]
+                       if b["first_custom_id"].startswith("stranger") or fleet.number(
+                           f"SELECT count(*) FROM attempts WHERE attempt_id = '{b['first_custom_id']}' AND batch_id = '{ours}'")}
+        fleet.sluice("batches", "adopt", ours, by_stranger[True])
+        wait_for(30, "it is held again", lambda: fleet.number(
+            "SELECT count(*) FROM batches WHERE state = 'held' AND reason = 'not_ours'"), 0.2)
+        fleet.sluice("batches", "adopt", ours, by_stranger[False])
+        wait_for_ends(fleet, len(ids), 60)
+        shown = fleet.sluice("batches", "show", ours)
+        sure("saved against sync" in shown and by_stranger[False] in shown, f"the batch is shown: {shown}")
+        fleet.sluice("batches", "cancel", ours, good=(1,))
+        fleet.sluice("batches", "resubmit", ours, good=(1,))
+        same(fleet.number("SELECT count(*) FROM jobs WHERE state = 'DONE'"), 10, "jobs that are done")
+        promises.audit(fleet)
+        fleet.stop()
+
+
+PARTS = {"happy": happy, "odd": odd, "kills": kills, "rescues": rescues, "held": held}
 
 
 def main():
