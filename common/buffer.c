@@ -48,20 +48,23 @@ bool buffer_byte(struct buffer *b, char byte)
 bool buffer_printf(struct buffer *b, const char *fmt, ...)
 {
 	va_list args, again;
+	size_t room = b->capacity - b->len;
 	int len;
 	bool fits;
 
 	va_start(args, fmt);
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, fmt, args);
+	len = vsnprintf(room > 0 ? b->data + b->len : NULL, room, fmt, args);
 	va_end(args);
 	ENSURE(len >= 0);
 	fits = make_room(b, (size_t)len);
-	if (fits) {
+	if (fits && (size_t)len >= room) /* mostly there was room enough at once */
 		vsnprintf(b->data + b->len, (size_t)len + 1, fmt, again);
-		b->len += (size_t)len;
-	}
 	va_end(again);
+	if (fits)
+		b->len += (size_t)len;
+	else if (b->data)
+		b->data[b->len] = '\0';
 	return fits;
 }
 

@@ -12,8 +12,9 @@
 
 static void member_name(struct buffer *out, const char *name)
 {
-	buffer_printf(out, "%s\"%s\":", out->len > 0 && out->data[out->len - 1] == '{' ? "" : ",",
-		      name);
+	buffer_text(out, out->len > 0 && out->data[out->len - 1] == '{' ? "\"" : ",\"");
+	buffer_text(out, name);
+	buffer_text(out, "\":");
 }
 
 static void member_text(struct buffer *out, const char *name, const char *text)

@@ -1,5 +1,6 @@
 #include "json_span.h"
 
+#include <stddef.h>
 #include <string.h>
 
 struct cursor {
@@ -28,18 +29,28 @@ static bool step_over(struct cursor *c, char wanted)
 	return true;
 }
 
+/* The quote that ends a string is the first one behind an even number of backslashes. */
+static bool is_escaped(const char *start, const char *quote)
+{
+	size_t count = 0;
+
+	while (quote - count > start && quote[-1 - (ptrdiff_t)count] == '\\')
+		count++;
+	return count % 2 == 1;
+}
+
 static bool skip_string(struct cursor *c)
 {
+	const char *start;
+
 	if (!step_over(c, '"'))
 		return false;
-	for (; c->at < c->end; c->at++) {
-		if (*c->at == '"') {
-			c->at++;
+	start = c->at;
+	while ((c->at = memchr(c->at, '"', (size_t)(c->end - c->at)))) {
+		if (!is_escaped(start, c->at++))
 			return true;
-		}
-		if (*c->at == '\\' && c->at + 1 < c->end)
-			c->at++;
 	}
+	c->at = c->end;
 	return false;
 }
 

@@ -35,13 +35,30 @@ static bool escape_one(struct buffer *out, const char *p, size_t step)
 	return buffer_append(out, p, step);
 }
 
+/* How many bytes from the start stand for themselves. */
+static size_t plain_length(const char *text, size_t len)
+{
+	size_t plain = 0;
+
+	while (plain < len && text[plain] >= ' ' && text[plain] <= '~' && text[plain] != '"' &&
+	       text[plain] != '\\')
+		plain++;
+	return plain;
+}
+
 bool quote_json(struct buffer *out, const char *text, size_t len)
 {
 	if (!buffer_byte(out, '"'))
 		return false;
 	for (size_t at = 0; at < len;) {
-		size_t step = utf8_step(text + at, len - at);
+		size_t plain = plain_length(text + at, len - at), step;
 
+		if (plain > 0 && !buffer_append(out, text + at, plain))
+			return false;
+		at += plain;
+		if (at == len)
+			break;
+		step = utf8_step(text + at, len - at);
 		if (!escape_one(out, text + at, step))
 			return false;
 		at += step > 0 ? step : 1;
