@@ -42,3 +42,8 @@ double random_unit(struct random *random)
 {
 	return (double)(random_next(random) >> 11) * 0x1.0p-53;
 }
+
+uint64_t random_share(struct random *random, uint64_t whole, unsigned percent)
+{
+	return (whole * percent + random_below(random, 100)) / 100;
+}

@@ -23,4 +23,8 @@ uint64_t random_below(struct random *random,
 		      uint64_t limit);	   /* [0, limit), evenly; 0 for limit 0 */
 double random_unit(struct random *random); /* [0, 1) */
 
+/* That percentage of whole; the fraction is rounded up or down by chance, so that the mean is
+ * exact. */
+uint64_t random_share(struct random *random, uint64_t whole, unsigned percent);
+
 #endif

@@ -50,5 +50,19 @@ START_TEST(the_unit_interval_has_no_one)
 }
 END_TEST
 
-UNIT_TESTS(random, a_seed_brings_the_same_numbers_again, numbers_below_a_limit_are_spread_evenly,
-	   the_unit_interval_has_no_one)
+START_TEST(a_share_of_one_is_one_now_and_then)
+{
+	struct random random;
+	uint64_t sum = 0;
+
+	random_seed(&random, 11);
+	for (int i = 0; i < 10000; i++)
+		sum += random_share(&random, 1, 20);
+	ck_assert_uint_ge(sum, 1800);
+	ck_assert_uint_le(sum, 2200);
+	ck_assert_uint_eq(random_share(&random, 500, 20), 100);
+}
+END_TEST
+
+UNIT_TESTS(random, a_share_of_one_is_one_now_and_then, a_seed_brings_the_same_numbers_again,
+	   numbers_below_a_limit_are_spread_evenly, the_unit_interval_has_no_one)

@@ -116,7 +116,8 @@ static bool look_at_schema(struct findings *findings, struct session *session)
 	int missing = migrate_missing(session->pg, &err);
 
 	if (missing < 0)
-		findings_add(findings, FINDING_FAIL, "schema", "%s", err.text);
+		findings_add(findings, FINDING_FAIL, "schema", "%s; have you run `sluice migrate`?",
+			     err.text);
 	else if (missing > 0)
 		findings_add(findings, FINDING_FAIL, "schema",
 			     "%d migrations are missing: run `sluice migrate`", missing);

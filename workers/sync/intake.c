@@ -273,8 +273,8 @@ void intake_read(struct worker *w, nsec now)
 	    !starts_allowed(w, now))
 		return;
 	claims_pull(w, now);
-	/* Express first, but a share stays for normal. */
-	kept = room * (size_t)w->config->worker.normal_share / 100;
+	/* Express first, but a share stays for normal, even where there is room for one only. */
+	kept = random_share(&w->random, room, (unsigned)w->config->worker.normal_share);
 	count = read_lane(w, LANE_EXPRESS, room - kept, now);
 	count += read_lane(w, LANE_NORMAL, room - count, now);
 	if (count < room)

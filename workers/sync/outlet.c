@@ -16,6 +16,7 @@
 #define PAID_LINGER (50 * NSEC_PER_MSEC)
 #define PAID_GROUP 500
 #define TAKE_AT_ONCE 500
+#define SILENT_AFTER (10 * NSEC_PER_SEC)
 
 void outlet_publish(struct worker *w, struct settlement *settlement)
 {
@@ -39,8 +40,12 @@ void outlet_deliveries(struct worker *w, nsec now)
 {
 	struct kafka_delivery delivery;
 
+	if (kafka_producer_unreported(w->producer) == 0)
+		w->delivered_at = now;
 	while (kafka_producer_delivered(w->producer, &delivery)) {
 		struct uuid *event_id = delivery.token;
+
+		w->delivered_at = now;
 
 		FAILPOINT("K15");
 		if (delivery.ok) {
@@ -81,7 +86,9 @@ void outlet_flush(struct worker *w, nsec now)
 	if (w->paid_count > 0 && !w->paying && pg_ready(w->pgs[PG_SETTLE]) &&
 	    (w->paid_count >= PAID_GROUP || now - w->paid_at >= PAID_LINGER || w->stop_at))
 		send_paid(w);
-	if (now >= w->outbox_at && pg_ready(w->pgs[PG_SWEEP]) && !w->stop_at) {
+	/* While Kafka is silent our queue holds what is owed: another copy every time would follow. */
+	if (now >= w->outbox_at && pg_ready(w->pgs[PG_SWEEP]) && !w->stop_at &&
+	    now - w->delivered_at < SILENT_AFTER) {
 		w->outbox_at = now + 2 * NSEC_PER_SEC + random_below(&w->random, 2 * NSEC_PER_SEC);
 		send_take(w);
 	}

@@ -155,6 +155,7 @@ struct worker {
 	nsec paid_at;
 	bool paying;
 	nsec outbox_at;
+	nsec delivered_at; /* Kafka took something, or had nothing to take */
 
 	/* spool */
 	nsec spool_at;	     /* when to look at the folder again */
