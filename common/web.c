@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "digest.h"
@@ -16,6 +18,7 @@
 #define DEFAULT_CONNECTIONS 256
 #define DEFAULT_IDLE (30 * NSEC_PER_SEC)
 #define DEFAULT_BODY ((size_t)1 << 20)
+#define MAX_IN_MEMORY ((size_t)1 << 20)	     /* longer bodies go to a file */
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* request line and headers of one request */
 #define MAX_PEM_BYTES ((size_t)1 << 20)
 #define NEVER UINT64_MAX
@@ -39,7 +42,10 @@ struct open_request {
 	enum stage stage;
 	bool suspended;
 	bool odd_path; /* %00 */
+	size_t limit;  /* of the body */
 	struct buffer body;
+	FILE *file; /* that the body is in, once it is long; NULL: in `body` */
+	char *map;  /* of the file */
 	struct MHD_Response *response;
 	unsigned status;
 	struct open_request *next, *previous; /* all that are HANDED */
@@ -52,6 +58,7 @@ struct web {
 	int fd;
 	char *token;
 	size_t max_body;
+	size_t (*body_limit)(void *context, const struct web_request *request);
 	char *cert;
 	char *key;
 	struct open_request *handed;
@@ -80,7 +87,7 @@ static enum MHD_Result count_framing(void *context, enum MHD_ValueKind kind, con
 }
 
 /* What is wrong with the request before its body is read: a status, or 0. */
-static unsigned objection(const struct open_request *r, const char *version)
+static unsigned objection(struct open_request *r, const char *version)
 {
 	struct framing f = {0};
 	const char *length = web_header(&r->request, "Content-Length");
@@ -96,7 +103,9 @@ static unsigned objection(const struct open_request *r, const char *version)
 		return MHD_HTTP_BAD_REQUEST;
 	if (r->web->token && !web_has_token(&r->request, r->web->token))
 		return MHD_HTTP_UNAUTHORIZED;
-	if (length && strtoull(length, NULL, 10) > r->web->max_body)
+	if (r->web->body_limit)
+		r->limit = r->web->body_limit(r->web->context, &r->request);
+	if (length && strtoull(length, NULL, 10) > r->limit)
 		return MHD_HTTP_CONTENT_TOO_LARGE;
 	return 0;
 }
@@ -158,10 +167,15 @@ void web_reply_text(struct web_request *request, unsigned status, const char *te
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status)
 {
-	const char *text = status == MHD_HTTP_UNAUTHORIZED	  ? "bearer token wanted\n"
-			   : status == MHD_HTTP_CONTENT_TOO_LARGE ? "body too large\n"
-								  : "malformed request\n";
-	struct MHD_Response *response = response_of("text/plain", text, strlen(text));
+	const char *text = status == MHD_HTTP_UNAUTHORIZED	  ? "bearer token wanted"
+			   : status == MHD_HTTP_CONTENT_TOO_LARGE ? "body too large"
+								  : "malformed request";
+	AUTO(xfree)
+	char *body = xasprintf("{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
+			       "\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\","
+			       "\"param\":null,\"code\":null}}\n",
+			       text, status, text);
+	struct MHD_Response *response = response_of("application/problem+json", body, strlen(body));
 	enum MHD_Result queued;
 
 	if (status == MHD_HTTP_UNAUTHORIZED)
@@ -189,7 +203,7 @@ static void *on_begin(void *context, const char *uri, struct MHD_Connection *con
 
 	r->web = context;
 	r->connection = connection;
-	r->body.max = r->web->max_body;
+	r->limit = r->web->max_body;
 	r->odd_path = strstr(uri, "%00") != NULL;
 	return r;
 }
@@ -209,13 +223,59 @@ static void note_client(struct open_request *r)
 			  r->request.client, sizeof(r->request.client));
 }
 
+/* -- bodies -- */
+
+static bool move_to_file(struct open_request *r)
+{
+	r->file = tmpfile();
+	if (!r->file || fwrite(r->body.data, 1, r->body.len, r->file) != r->body.len)
+		return false;
+	buffer_finish(&r->body);
+	return true;
+}
+
+/* False: too long, or no room on disk. */
+static bool take_piece(struct open_request *r, const char *bytes, size_t len)
+{
+	if (len > r->limit - r->request.len)
+		return false;
+	r->request.len += len;
+	if (!r->file && r->request.len <= MAX_IN_MEMORY)
+		return buffer_append(&r->body, bytes, len);
+	if (!r->file && !move_to_file(r))
+		return false;
+	return fwrite(bytes, 1, len, r->file) == len;
+}
+
+/* The file with the zero byte behind it that was promised. */
+static bool map_file(struct open_request *r)
+{
+	void *map;
+
+	if (fputc('\0', r->file) == EOF || fflush(r->file) != 0)
+		return false;
+	map = mmap(NULL, r->request.len + 1, PROT_READ, MAP_PRIVATE, fileno(r->file), 0);
+	if (map == MAP_FAILED)
+		return false;
+	r->map = map;
+	return true;
+}
+
+static void drop_body(struct open_request *r)
+{
+	if (r->map)
+		munmap(r->map, r->request.len + 1);
+	if (r->file)
+		fclose(r->file);
+	buffer_finish(&r->body);
+}
+
 static void hand_over(struct open_request *r)
 {
 	struct web *web = r->web;
 
 	r->stage = HANDED;
-	r->request.body = r->body.len > 0 ? r->body.data : "";
-	r->request.len = r->body.len;
+	r->request.body = r->map ? r->map : r->body.len > 0 ? r->body.data : "";
 	note_client(r);
 	r->next = web->handed;
 	if (r->next)
@@ -242,12 +302,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return wrong ? refuse(connection, wrong) : MHD_YES;
 	case READING:
 		if (*len > 0) {
-			bool fits = buffer_append(&r->body, data, *len);
+			bool fits = take_piece(r, data, *len);
 
 			*len = 0;
 			return fits ? MHD_YES : MHD_NO; /* a chunked flood: hang up */
 		}
-		if (r->web->closing)
+		if (r->web->closing || (r->file && !map_file(r)))
 			return MHD_NO;
 		hand_over(r);
 		if (r->stage == REPLIED)
@@ -276,7 +336,7 @@ static void on_end(void *context, struct MHD_Connection *connection, void **stat
 	*state = NULL;
 	if (r->response)
 		MHD_destroy_response(r->response);
-	buffer_finish(&r->body);
+	drop_body(r);
 	free(r);
 }
 
@@ -467,6 +527,7 @@ struct web *web_create(const struct web_settings *settings, web_handler *handler
 	web->handler = handler;
 	web->context = context;
 	web->max_body = settings->max_body ? settings->max_body : DEFAULT_BODY;
+	web->body_limit = settings->body_limit;
 	if (settings->token && settings->token[0])
 		web->token = xstrdup(settings->token);
 	if (!read_tls(web, settings, err))

@@ -32,6 +32,8 @@
 #include "error.h"
 #include "header.h"
 
+struct web_request;
+
 struct web_settings {
 	const char
 		*listen; /* "127.0.0.1:9464", "[::1]:80", ":8080" for all addresses; port 0: any */
@@ -39,8 +41,11 @@ struct web_settings {
 	unsigned max_per_address; /* 0: no limit of its own */
 	nsec idle_timeout;	  /* silence of a client that ends its connection; 0: 30 s */
 	size_t max_body;	  /* 0: 1 MiB */
-	const char *token;	  /* wanted as bearer token by every request; NULL or "": none */
-	const char *cert_file;	  /* both in PEM: TLS; NULL: plain */
+	/* How long this request's body may be, asked when its headers are read; what is over 1 MiB
+	   waits in an unlinked file, not in memory. NULL: max_body. */
+	size_t (*body_limit)(void *context, const struct web_request *request);
+	const char *token;     /* wanted as bearer token by every request; NULL or "": none */
+	const char *cert_file; /* both in PEM: TLS; NULL: plain */
 	const char *key_file;
 };
 
