@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "ensure.h"
+#include "quote.h"
 #include "routing.h"
 #include "schema.h"
 
 void parcel_finish(struct parcel *parcel)
 {
 	buffer_finish(&parcel->bytes);
+	job_destroy(parcel->job);
 	free(parcel->business_unit);
 	*parcel = (struct parcel){0};
 }
@@ -31,12 +33,29 @@ static void add_member(struct buffer *bytes, const char *name, const json_t *val
 	buffer_printf(bytes, "%s\"%s\":%s", first ? "" : ",", name, text);
 }
 
-static void add_id(struct buffer *bytes)
+static void add_id(struct buffer *bytes, const char *key)
 {
 	struct uuid id = uuid_make();
 	char text[UUID_TEXT];
 
-	buffer_printf(bytes, ",\"job_id\":\"%s\"", uuid_format(text, &id));
+	if (key) {
+		buffer_text(bytes, ",\"idempotency_key\":");
+		quote_json(bytes, key, strlen(key));
+	} else {
+		buffer_printf(bytes, ",\"job_id\":\"%s\"", uuid_format(text, &id));
+	}
+}
+
+/* A key from outside the line names the job alone, or says the same as the line. */
+static bool check_key(const json_t *object, const char *key, struct error *err)
+{
+	const char *own = json_text(object, "idempotency_key", NULL);
+
+	if (!key || (!json_object_get(object, "job_id") && (!own || strcmp(own, key) == 0)))
+		return true;
+	return error_set(err, ERROR_REJECT,
+			 "%s names the job beside another idempotency key; leave one of them out",
+			 own ? "/idempotency_key" : "/job_id");
 }
 
 static bool fill_in(const struct envelope_rules *rules, const char *line, size_t len,
@@ -51,6 +70,8 @@ static bool fill_in(const struct envelope_rules *rules, const char *line, size_t
 		return false;
 	if (!json_is_object(object) || !open_object(bytes, line, len))
 		return error_set(err, ERROR_REJECT, "a job must be a JSON object");
+	if (!check_key(object, rules->key, err))
+		return false;
 	json_object_foreach ((json_t *)rules->defaults, name, value) {
 		if (json_object_get(object, name))
 			continue;
@@ -59,7 +80,7 @@ static bool fill_in(const struct envelope_rules *rules, const char *line, size_t
 	}
 	if (!json_object_get(object, "job_id") && !json_object_get(object, "idempotency_key") &&
 	    !json_object_get(object, "run"))
-		add_id(bytes);
+		add_id(bytes, rules->key);
 	buffer_byte(bytes, '}');
 	return true;
 }
@@ -111,6 +132,8 @@ static bool route_here(const struct envelope_rules *rules, const struct job *job
 	parcel->bytes.data[--parcel->bytes.len] = '\0'; /* the closing brace */
 	add_member(&parcel->bytes, "routed", routed, false);
 	buffer_byte(&parcel->bytes, '}');
+	parcel->tier = decision.tier;
+	parcel->lane = decision.lane;
 	topic_lane(parcel->topic, rules->config->kafka.prefix, decision.tier->name, decision.lane);
 	return true;
 }
@@ -123,13 +146,14 @@ static bool address(const struct envelope_rules *rules, const struct job *job, n
 
 	if (!tier && rules->route && !job->routed)
 		return route_here(rules, job, wall, parcel, err);
-	if (!tier)
+	parcel->tier = tier;
+	if (!tier) {
 		topic_intake(parcel->topic, prefix);
-	else
-		topic_lane(parcel->topic, prefix, tier->name,
-			   job->lane == LANE_AUTO
-				   ? routing_lane(tier, job, wall, ROUTING_BATCH_HOURS)
-				   : job->lane);
+		return true;
+	}
+	parcel->lane = job->lane == LANE_AUTO ? routing_lane(tier, job, wall, ROUTING_BATCH_HOURS)
+					      : job->lane;
+	topic_lane(parcel->topic, prefix, tier->name, parcel->lane);
 	return true;
 }
 
@@ -152,9 +176,9 @@ bool envelope_pack(const struct envelope_rules *rules, const char *line, size_t 
 	*parcel = (struct parcel){0};
 	if (!fill_in(rules, line, len, &parcel->bytes, err))
 		return false;
-	AUTO(job_destroy)
 	struct job *job = job_read(rules->reader, parcel->bytes.data, parcel->bytes.len, &nowhere,
 				   err);
+	parcel->job = job;
 	if (!job || !check_job(rules->config, job, err))
 		return false;
 	parcel->id = job->id;

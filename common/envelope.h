@@ -10,8 +10,8 @@
  * Members are added at the end of the line's own bytes; what is there is never
  * written anew, so numbers in prompts and schemas keep their spelling.
  */
-#ifndef SLUICE_CLI_ENVELOPE_H
-#define SLUICE_CLI_ENVELOPE_H
+#ifndef SLUICE_ENVELOPE_H
+#define SLUICE_ENVELOPE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,13 +26,17 @@ struct envelope_rules {
 	const struct config *config;
 	const struct job_reader *reader;
 	const json_t *defaults; /* object: members for lines that leave them out */
+	const char *key;	/* idempotency key of lines without one; NULL: a new id */
 	bool route;		/* decide tier and lane here where the job says auto */
 };
 
 struct parcel {
 	struct buffer bytes;
+	struct job *job; /* owned; "routed", if we routed it, is in the bytes only */
 	char topic[TOPIC_TEXT];
-	char *business_unit; /* owned */
+	const struct tier *tier; /* of the topic; NULL: the router is to decide */
+	enum lane lane;		 /* of the topic, where there is a tier */
+	char *business_unit;	 /* owned */
 	struct uuid id;
 };
 
