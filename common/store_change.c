@@ -111,9 +111,8 @@ static struct rerun_args rerun_begin(void)
 	return a;
 }
 
-/* Ours, and those the job came with, which are a JSON object or nothing. */
-static void write_headers(struct buffer *out, const struct uuid *event_id, int32_t run,
-			  const char *others)
+void store_move_headers(struct buffer *out, const struct uuid *event_id, int32_t run,
+			const char *others)
 {
 	char text[UUID_TEXT];
 
@@ -140,7 +139,7 @@ static void rerun_add(const struct rerun_args *a, const char *prefix, const stru
 	snprintf(topic, sizeof(topic), "%s.%s.%s", prefix, pg_get_text(rows, row, LOOK_TIER),
 		 pg_get_text(rows, row, LOOK_LANE));
 	event_id = job_event_id(&id, run, 0, "move", topic);
-	write_headers(&headers, &event_id, run, pg_get_text(rows, row, LOOK_HEADERS));
+	store_move_headers(&headers, &event_id, run, pg_get_text(rows, row, LOOK_HEADERS));
 	pg_push_uuid(a->args, a->ids, &id);
 	pg_push_int(a->args, a->runs, run);
 	pg_push_string(a->args, a->tiers, pg_get_text(rows, row, LOOK_TIER));
@@ -151,21 +150,27 @@ static void rerun_add(const struct rerun_args *a, const char *prefix, const stru
 	pg_push_bytes(a->args, a->messages, message, strlen(message));
 }
 
+struct pg_args *store_rerun_args(const char *prefix, const struct pg_rows *found)
+{
+	struct rerun_args a = rerun_begin();
+
+	for (int row = 0; row < pg_count(found); row++)
+		rerun_add(&a, prefix, found, row);
+	return a.args;
+}
+
 static bool rerun_in_transaction(struct pg *pg, const char *prefix, const struct uuid *ids,
 				 size_t count, size_t *started, struct error *err)
 {
 	AUTO(pg_rows_destroy)
 	struct pg_rows *found = pg_ask(pg, embedded_text("sql/queries/rerun_look.sql"),
 				       id_args(ids, count), err);
-	struct rerun_args a;
 
 	if (!found)
 		return false;
-	a = rerun_begin();
-	for (int row = 0; row < pg_count(found); row++)
-		rerun_add(&a, prefix, found, row);
 	AUTO(pg_rows_destroy)
-	struct pg_rows *done = pg_ask(pg, embedded_text("sql/queries/rerun.sql"), a.args, err);
+	struct pg_rows *done = pg_ask(pg, embedded_text("sql/queries/rerun.sql"),
+				      store_rerun_args(prefix, found), err);
 	if (!done)
 		return false;
 	*started = (size_t)pg_affected(done);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "buffer.h"
 #include "error.h"
 #include "pg.h"
 #include "uuid.h"
@@ -39,5 +40,16 @@ bool store_cancel(struct pg *pg, const struct uuid *ids, size_t count, enum canc
  */
 bool store_rerun(struct pg *pg, const char *prefix, const struct uuid *ids, size_t count,
 		 size_t *started, struct error *err) MUST_USE;
+
+/*
+ * The two steps of it for those who must not wait: the arguments of
+ * sql/queries/rerun.sql for jobs that rerun_look.sql found. The statement is
+ * fenced by the run: a job that was hit by another in between is left.
+ */
+struct pg_args *store_rerun_args(const char *prefix, const struct pg_rows *found);
+
+/* Headers of the message that moves a job: ours, and `others`, a JSON object or "". */
+void store_move_headers(struct buffer *out, const struct uuid *event_id, int32_t run,
+			const char *others);
 
 #endif
