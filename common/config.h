@@ -145,12 +145,27 @@ struct batch_settings {
 	const char *dir;
 };
 
+struct api_settings {
+	const char *listen;
+	size_t max_connections;
+	size_t max_per_address; /* 0: no limit of its own */
+	nsec idle_timeout;
+	size_t max_body;
+	size_t max_upload;
+	const char *cert_file; /* "": no TLS */
+	const char *key_file;
+	const json_t *models;          /* object: a model's name, or "*", to the name of a tier */
+	const json_t *webhook_secrets; /* array of texts, the current one first */
+	bool webhook_private;          /* webhooks may go to private addresses */
+};
+
 struct config {
 	json_t *tree; /* owned, with secrets resolved; everything borrows from it */
 	struct kafka_settings kafka;
 	struct postgres_settings postgres;
 	struct worker_settings worker;
 	struct batch_settings batch;
+	struct api_settings api;
 	struct endpoint *endpoints;
 	size_t endpoint_count;
 	struct tier *tiers; /* cheapest first */

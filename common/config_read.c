@@ -110,6 +110,21 @@ static void fill_batch(struct batch_settings *batch, const json_t *from)
 	batch->dir = text(from, "dir");
 }
 
+static void fill_api(struct api_settings *api, const json_t *from)
+{
+	api->listen = text(from, "listen");
+	api->max_connections = (size_t)count(from, "max_connections");
+	api->max_per_address = (size_t)count(from, "max_per_address");
+	api->idle_timeout = duration(from, "idle_timeout");
+	api->max_body = size_of(from, "max_body");
+	api->max_upload = size_of(from, "max_upload");
+	api->cert_file = text(from, "cert_file");
+	api->key_file = text(from, "key_file");
+	api->models = json_object_get(from, "models");
+	api->webhook_secrets = json_object_get(from, "webhook_secrets");
+	api->webhook_private = json_bool_or(from, "webhook_private", false);
+}
+
 static void fill_endpoint(struct endpoint *endpoint, const char *name, const json_t *from)
 {
 	endpoint->name = name;
@@ -289,6 +304,7 @@ bool config_fill(struct config *config, const struct yaml *doc, struct error *er
 	fill_postgres(&config->postgres, json_object_get(tree, "postgres"));
 	fill_worker(&config->worker, json_object_get(tree, "worker"));
 	fill_batch(&config->batch, json_object_get(tree, "batch"));
+	fill_api(&config->api, json_object_get(tree, "api"));
 	fill_endpoints(config, json_object_get(tree, "providers"));
 	if (!fill_tiers(config, json_object_get(tree, "tiers"), doc, err))
 		return false;
