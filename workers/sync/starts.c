@@ -109,6 +109,16 @@ static enum readiness may_live(const struct worker *w, const struct work *work,
 	return START_GO;
 }
 
+static bool is_too_early(const struct job *job, struct readiness_why *why)
+{
+	nsec wall = clock_wall();
+
+	if (job->not_before <= wall)
+		return false;
+	*why = (struct readiness_why){.reason = "not_before", .wait = job->not_before - wall};
+	return true;
+}
+
 static void make_intent(struct worker *w, struct work *work, const struct pick *pick,
 			const struct task *task, nsec now)
 {
@@ -200,6 +210,8 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 
 	if (may_live(w, work, task, why) != START_GO)
 		return START_END;
+	if (is_too_early(work->job, why)) /* it came by a thin message, or was run again */
+		return START_WAIT;
 	do {
 		pick = targets_pick(w->targets, work->tier, &wish, now, random_next(&w->random));
 		if (!pick.candidate && pick.wait == 0 && work->memo.avoided_count > 0) {
