@@ -1,6 +1,6 @@
 /*
  * The statements of the protocol, prepared on every connection of a worker:
- * the files of sql/statements/, by their names.
+ * the files of sql/statements/, by their names; and the api's, of sql/api/.
  *
  *	struct pg *pg = pg_create(&options, statements_all(&count), count);
  *	pg_send(pg, "settle", args, group);
@@ -12,7 +12,8 @@
 
 #include "pg.h"
 
-/* Lives as long as the process. */
+/* Live as long as the process. */
 const struct pg_statement *statements_all(size_t *count);
+const struct pg_statement *statements_of_api(size_t *count);
 
 #endif

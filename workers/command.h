@@ -31,6 +31,7 @@ struct command {
 	X(worker)        \
 	X(batch)         \
 	X(router)        \
+	X(api)           \
 	X(migrate)       \
 	X(submit)        \
 	X(wait)          \
@@ -57,6 +58,9 @@ struct command {
 	X(doctor)        \
 	X(topics_create) \
 	X(topics_list)   \
+	X(keys_create)   \
+	X(keys_list)     \
+	X(keys_revoke)   \
 	X(config_check)  \
 	X(config_show)   \
 	X(completion)    \

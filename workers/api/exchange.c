@@ -1,0 +1,354 @@
+#include "exchange.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ensure.h"
+#include "json_writer.h"
+#include "log.h"
+#include "metrics.h"
+#include "routes.h"
+
+#define MAX_HEADERS_SET 16
+#define NUMBER_TEXT 64
+
+/* --- the life of one --- */
+
+static void end(struct exchange *x)
+{
+	if (x->previous)
+		x->previous->next = x->next;
+	else
+		x->api->exchanges = x->next;
+	if (x->next)
+		x->next->previous = x->previous;
+	keyring_release(x->key);
+	if (x->drop)
+		x->drop(x->data);
+	free(x);
+}
+
+void exchange_drop_all(struct api *api)
+{
+	while (api->exchanges)
+		end(api->exchanges);
+}
+
+static struct exchange *begin(struct api *api, struct web_request *request)
+{
+	struct exchange *x = xcalloc(1, sizeof(*x));
+	struct uuid id = uuid_make();
+
+	x->api = api;
+	x->request = request;
+	x->started = clock_now();
+	uuid_format(x->id, &id);
+	x->next = api->exchanges;
+	if (x->next)
+		x->next->previous = x;
+	api->exchanges = x;
+	return x;
+}
+
+/* --- replies --- */
+
+struct extra {
+	struct header items[MAX_HEADERS_SET];
+	size_t count;
+	char policy[NUMBER_TEXT], state[NUMBER_TEXT], limit[NUMBER_TEXT], left[NUMBER_TEXT],
+		reset[NUMBER_TEXT];
+};
+
+static void set(struct extra *extra, const char *name, const char *value)
+{
+	if (extra->count < MAX_HEADERS_SET)
+		extra->items[extra->count++] = (struct header){name, value};
+}
+
+/* Whose limit it is, how much of it is left, and when there is more. */
+static void tell_limits(const struct exchange *x, struct extra *extra)
+{
+	const struct api_key *key = x->key;
+	double left = key ? key->left : 0;
+	unsigned reset;
+
+	if (!key || key->per_minute <= 0)
+		return;
+	left = left > 0 ? left : 0;
+	reset = (unsigned)((key->per_minute - left) * 60 / key->per_minute);
+	snprintf(extra->policy, NUMBER_TEXT, "\"key-%s-requests\";q=%.0f;w=60", key->id,
+		 key->per_minute);
+	snprintf(extra->state, NUMBER_TEXT, "\"key-%s-requests\";r=%.0f;t=%u", key->id, left,
+		 reset);
+	snprintf(extra->limit, NUMBER_TEXT, "%.0f", key->per_minute);
+	snprintf(extra->left, NUMBER_TEXT, "%.0f", left);
+	snprintf(extra->reset, NUMBER_TEXT, "%u", reset);
+	set(extra, "RateLimit-Policy", extra->policy);
+	set(extra, "RateLimit", extra->state);
+	set(extra, "RateLimit-Limit", extra->limit);
+	set(extra, "RateLimit-Remaining", extra->left);
+	set(extra, "RateLimit-Reset", extra->reset);
+}
+
+static void count(const struct exchange *x, unsigned status, size_t len)
+{
+	const char *route = x->route ? x->route->pattern : "none";
+	nsec took = clock_now() - x->started;
+	char text[8];
+
+	snprintf(text, sizeof(text), "%u", status);
+	metrics_add(METRIC_http_requests_total, 1, LABELS(route, text));
+	metrics_observe_time(METRIC_http_request_seconds, took, LABELS(route));
+	if (x->route && x->route->quiet)
+		return;
+	log_info("http_request",
+		 "request=%s client=%s key=%s method=%s route=%s status=%u in=%zu out=%zu "
+		 "ms=%" PRIu64,
+		 x->id, x->request->client, x->key ? x->key->id : "", x->request->method, route,
+		 status, x->request->len, len, took / NSEC_PER_MSEC);
+}
+
+void exchange_bytes(struct exchange *x, unsigned status, const char *content_type, const char *body,
+		    size_t len, const struct header *headers, size_t header_count)
+{
+	struct extra extra = {0};
+
+	for (size_t i = 0; i < header_count; i++)
+		set(&extra, headers[i].name, headers[i].value);
+	set(&extra, "X-Request-Id", x->id);
+	tell_limits(x, &extra);
+	count(x, status, len);
+	web_reply(x->request, status, content_type, body, len, extra.items, extra.count);
+	end(x);
+}
+
+void exchange_json(struct exchange *x, unsigned status, const struct buffer *body,
+		   const struct header *headers, size_t header_count)
+{
+	exchange_bytes(x, status, "application/json", body->data ? body->data : "", body->len,
+		       headers, header_count);
+}
+
+static const char *title_of(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *title;
+	} titles[] = {
+		{400, "the request is not good"},
+		{401, "a key is wanted"},
+		{403, "the key may not do this"},
+		{404, "there is no such thing"},
+		{405, "not with this method"},
+		{409, "in conflict with what is there"},
+		{413, "too large"},
+		{415, "not in this form"},
+		{422, "what it asks for can't be done"},
+		{429, "too many requests"},
+		{500, "our fault"},
+		{503, "not now"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(titles); i++)
+		if (titles[i].status == status)
+			return titles[i].title;
+	return "";
+}
+
+void exchange_write_problem(struct buffer *out, unsigned status, const char *code,
+			    const char *detail, const char *request_id)
+{
+	struct json_writer w = {.out = out};
+	AUTO(xfree) char *type = xasprintf("urn:sluice:problem:%s", code);
+
+	json_open(&w, '{');
+	json_key(&w, "type");
+	json_put_text(&w, type);
+	json_key(&w, "title");
+	json_put_text(&w, title_of(status));
+	json_key(&w, "status");
+	json_put_integer(&w, status);
+	json_key(&w, "detail");
+	json_put_text(&w, detail);
+	json_key(&w, "instance");
+	json_put_text(&w, request_id);
+	json_close(&w, '}');
+}
+
+static void write_openai_error(struct buffer *out, unsigned status, const char *code,
+			       const char *detail)
+{
+	struct json_writer w = {.out = out};
+
+	json_open(&w, '{');
+	json_key(&w, "error");
+	json_open(&w, '{');
+	json_key(&w, "message");
+	json_put_text(&w, detail);
+	json_key(&w, "type");
+	json_put_text(&w, status >= 500 ? "server_error" : "invalid_request_error");
+	json_key(&w, "param");
+	json_put_raw(&w, "null", 4);
+	json_key(&w, "code");
+	json_put_text(&w, code);
+	json_close(&w, '}');
+	json_close(&w, '}');
+}
+
+static void problem(struct exchange *x, unsigned status, const char *code, const char *detail,
+		    const struct header *headers, size_t header_count)
+{
+	AUTO_FINISH(buffer_finish) struct buffer body = {0};
+	bool openai = x->route && x->route->openai;
+
+	if (openai)
+		write_openai_error(&body, status, code, detail);
+	else
+		exchange_write_problem(&body, status, code, detail, x->id);
+	exchange_bytes(x, status, openai ? "application/json" : "application/problem+json",
+		       body.data, body.len, headers, header_count);
+}
+
+void exchange_problem(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
+{
+	static const struct header headers[] = {{"Retry-After", "1"}};
+	char detail[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, args);
+	va_end(args);
+	problem(x, status, code, detail, headers, status == 503 ? 1 : 0);
+}
+
+void exchange_trouble(struct exchange *x, const struct error *err)
+{
+	if (err->kind == ERROR_RETRY) {
+		exchange_problem(x, 503, "unavailable",
+				 "the database is away; ask again, with the same Idempotency-Key");
+		return;
+	}
+	log_error("api_statement_failed", "request=%s why=%s", x->id, err->text);
+	exchange_problem(x, 500, "internal", "an error of ours; the log has it as request %s",
+			 x->id);
+}
+
+/* --- asking --- */
+
+static void asked(struct api *api, void *owner, struct pg_answer *answer)
+{
+	struct exchange *x = owner;
+
+	(void)api;
+	if (answer->rows)
+		x->then(x, answer->rows);
+	else
+		exchange_trouble(x, &answer->error);
+}
+
+void exchange_ask(struct exchange *x, int which, const char *statement, struct pg_args *args,
+		  exchange_then *then)
+{
+	x->then = then;
+	if (!api_ask(x->api, which, statement, args, asked, x))
+		exchange_problem(x, 503, "unavailable", "the database is away; ask again");
+}
+
+bool exchange_sees(const struct exchange *x, const char *business_unit)
+{
+	return api_key_sees(x->key, business_unit);
+}
+
+bool exchange_job(struct exchange *x)
+{
+	if (uuid_parse(x->words[0], &x->job_id))
+		return true;
+	exchange_problem(x, 404, "not_found", "\"%.60s\" is not the id of a job (a UUID)",
+			 x->words[0]);
+	return false;
+}
+
+/* --- the way to the handler --- */
+
+static void refuse_key(struct exchange *x)
+{
+	static const struct header headers[] = {{"WWW-Authenticate", "Bearer"}};
+
+	problem(x, 401, "unauthorized",
+		web_token(x->request) ? "this key is not known or was revoked"
+				      : "send a key as \"Authorization: Bearer slc_...\"",
+		headers, 1);
+}
+
+static void refuse_rate(struct exchange *x)
+{
+	AUTO(xfree) char *wait = xasprintf("%u", api_key_wait(x->key));
+	AUTO(xfree)
+	char *detail = xasprintf("key %s may make %.0f requests a minute; there is room in %s s",
+				 x->key->id, x->key->per_minute, wait);
+	const struct header headers[] = {{"Retry-After", wait}};
+
+	problem(x, 429, "rate_limited", detail, headers, 1);
+}
+
+void exchange_resume(struct exchange *x)
+{
+	const struct route *route = x->route;
+
+	if (route->right != RIGHT_NONE) {
+		x->key = keyring_find(x->api->keyring, web_token(x->request));
+		if (!x->key) {
+			refuse_key(x);
+			return;
+		}
+		if (!(x->key->rights & route->right)) {
+			exchange_problem(x, 403, "forbidden", "key %s lacks the right \"%s\"",
+					 x->key->id, api_right_name(route->right));
+			return;
+		}
+		if (!api_key_take(x->key, 1, clock_now())) {
+			refuse_rate(x);
+			return;
+		}
+	}
+	route->handle(x);
+}
+
+static void nothing_there(struct exchange *x, const char *allowed)
+{
+	const struct header headers[] = {{"Allow", allowed}};
+
+	if (*allowed)
+		problem(x, 405, "method_not_allowed", "see Allow for what is possible here",
+			headers, 1);
+	else
+		exchange_problem(x, 404, "not_found", "nothing is served here; see /openapi.json");
+}
+
+/* A key that is not known may be a minute old, or a second. */
+static bool may_be_new(const struct exchange *x)
+{
+	struct api_key *key = keyring_find(x->api->keyring, web_token(x->request));
+
+	keyring_release(key);
+	return !key && web_token(x->request) && keyring_is_older(x->api->keyring, x->started);
+}
+
+void exchange_begin(void *api, struct web_request *request)
+{
+	struct exchange *x = begin(api, request);
+	char allowed[64];
+
+	x->route = route_find(request->method, request->path, x->path, x->words, allowed);
+	if (!x->route)
+		nothing_there(x, allowed);
+	else if (x->api->stop_at && !x->route->quiet)
+		exchange_problem(x, 503, "stopping", "this process is shutting down");
+	else if (x->route->right != RIGHT_NONE && may_be_new(x))
+		keyring_wait(x->api->keyring, x);
+	else
+		exchange_resume(x);
+}

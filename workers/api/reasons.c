@@ -1,0 +1,47 @@
+#include "reasons.h"
+
+#include <string.h>
+
+#include "compiler.h"
+
+static const struct {
+	const char *reason;
+	const char *words;
+} parked[] = {
+	{"rate_hold",
+	 "the provider's rate limit, or ours that keeps below it, is used up until then"},
+	{"rate", "the provider's rate limit, or ours that keeps below it, is used up until then"},
+	{"share", "the business unit has its share of a limit in use; others go first"},
+	{"quota", "a quota of the business unit is used up"},
+	{"budget", "a budget is used up; raise it, or wait for its next period"},
+	{"breaker", "every candidate of the tier has failed too often lately and is left alone"},
+	{"credential",
+	 "the provider refuses our key or our account has no money: an operator must act"},
+	{"connections", "all connections to the provider are in use"},
+	{"no_candidate", "no candidate of the tier is fit for it now"},
+	{"backoff", "the last attempt failed; the next one waits a little longer each time"},
+	{"throttled", "the provider told us to wait"},
+	{"retry", "the last attempt failed; it is tried again then"},
+	{"fallback", "the last attempt failed; another candidate is tried then"},
+	{"not_before", "the job asked not to be started before then"},
+	{"orphan", "its worker died; the next one with room takes it"},
+	{"handed_back", "its worker was stopped; the next one with room takes it"},
+	{"approval", "somebody must approve it"},
+	{"cancel", "it is being cancelled"},
+};
+
+const char *reason_words(const char *state, const char *reason)
+{
+	if (strcmp(state, "queued") == 0)
+		return "a worker with room: its message is on the topic, or on its way there";
+	if (strcmp(state, "claimed") == 0)
+		return "a worker has it: it is being called, or about to be";
+	if (strcmp(state, "batched") == 0)
+		return "the provider's batch it is part of";
+	if (strcmp(state, "parked") != 0)
+		return NULL;
+	for (size_t i = 0; i < COUNT_OF(parked); i++)
+		if (strcmp(parked[i].reason, reason) == 0)
+			return parked[i].words;
+	return "the reason and the date that stand here";
+}
