@@ -1,0 +1,353 @@
+"""The REST shim: jobs go in over HTTP and come out of Postgres, each once, whoever dies."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+from fleet import SLUICE, Failed, Fleet, claim, free_port, same, sure, wait_for
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Api:
+    """One `sluice api`."""
+
+    def __init__(self, fleet, name="api", config=None):
+        self.fleet, self.port, self.config = fleet, free_port(), config
+        self.log = os.path.join(fleet.directory, f"{name}.log")
+        self.process = None
+
+    def start(self, failpoints=None):
+        env = dict(os.environ, SLUICE_CONFIG=self.config or self.fleet.config_path)
+        if failpoints:
+            env["SLUICE_FAILPOINTS"] = failpoints
+            env["SLUICE_FAILPOINT_LOG"] = self.fleet.failpoint_log
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [SLUICE, "api", "--listen", f"127.0.0.1:{self.port}"], env=env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for(30, "the api is ready", lambda: self.ask("GET", "/readyz").status == 200)
+        return self
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        same(self.process.wait(20), 0, "exit code of the api")
+
+    def ask(self, method, path, body=None, key=None, **headers):
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", method=method,
+            data=body.encode() if isinstance(body, str) else body,
+            headers={name.replace("_", "-"): text for name, text in headers.items()})
+        if key:
+            request.add_header("Authorization", f"Bearer {key}")
+        try:
+            with urllib.request.urlopen(request, timeout=70) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers, error.read())
+        except OSError as error:
+            return Answer(0, {}, str(error).encode())
+
+    def raw(self, data, seconds=5):
+        """What comes back for these bytes, until it hangs up."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as sock:
+            sock.sendall(data)
+            got = b""
+            try:
+                while piece := sock.recv(65536):
+                    got += piece
+            except (TimeoutError, ConnectionError):
+                pass
+            return got
+
+
+def make_key(fleet, *units, rights=("submit", "read", "costs", "operate"), limit=None):
+    words = ["keys", "create", "--name", "test"]
+    for unit in units:
+        words += ["--business-unit", unit]
+    for right in rights:
+        words += ["--right", right]
+    if limit:
+        words += ["--requests-per-minute", str(limit)]
+    return fleet.sluice(*words).strip()
+
+
+def job(text="Say hello", **more):
+    made = {"business_unit": "search", "prompt": {"messages": [{"role": "user", "content": text}]},
+            "routing": {"tier": "economy"}}
+    made.update(more)
+    return made
+
+
+def problem(answer, status, code):
+    same(answer.status, status, f"status of {answer.body[:300]}")
+    same(answer.headers["Content-Type"], "application/problem+json", "content type")
+    same(answer.json["type"], f"urn:sluice:problem:{code}", "type of problem")
+    same(answer.json["status"], status, "status in the problem")
+    sure(answer.json["detail"], "a problem says what is wrong")
+    same(answer.json["instance"], answer.headers["X-Request-Id"], "the request's id")
+
+
+def submitting(fleet, api, key):
+    claim("a job is accepted with id, place and quote, runs, and a long poll brings its end")
+    answer = api.ask("POST", "/v1/jobs", job(), key)
+    same(answer.status, 202, f"status ({answer.body})")
+    made = answer.json
+    same(answer.headers["Location"], f"/v1/jobs/{made['job_id']}", "Location")
+    same((made["quote"]["tier"], made["quote"]["lane"]), ("economy", "normal"), "where to")
+    sure(0 < float(made["quote"]["cost_usd"]["likely"]) <= float(made["quote"]["cost_usd"]["most"]),
+         f"a range of costs: {made['quote']}")
+    sure(made["quote"]["tokens"]["input"] > 0, "tokens")
+    shown = api.ask("GET", answer.headers["Location"] + "?wait=30", key=key).json
+    same(shown["state"], "done", f"state of {shown}")
+    same(shown["result"]["outcome"], "done", "outcome")
+    sure(shown["result"]["output"], "an output")
+    sure(float(shown["result"]["cost_usd"]) > 0, "what it cost")
+    same(shown["attempts"], 1, "attempts")
+    same(api.ask("GET", "/v1/jobs/" + made["job_id"], key=key).json["result"], shown["result"],
+         "the result without waiting")
+    return made["job_id"]
+
+
+def idempotent(fleet, api, key):
+    claim("the same key and body are the same job; another body is refused with both fingerprints")
+    first = api.ask("POST", "/v1/jobs", job("once"), key, Idempotency_Key="k1")
+    again = api.ask("POST", "/v1/jobs", job("once"), key, Idempotency_Key="k1")
+    same((first.status, again.status), (202, 202), "statuses")
+    same(again.json["job_id"], first.json["job_id"], "job")
+    same((first.json["new"], again.json["new"]), (True, False), "newness")
+    other = api.ask("POST", "/v1/jobs", job("twice"), key, Idempotency_Key="k1")
+    problem(other, 409, "other_body")
+    stands = fleet.value("SELECT encode(fingerprint, 'hex') FROM jobs "
+                         f"WHERE job_id = '{first.json['job_id']}'")
+    sure(stands in other.json["detail"], f"the fingerprint that stands, in {other.json}")
+    same(len([word for word in other.json["detail"].replace(",", " ").split() if len(word) == 64]), 2,
+         "fingerprints")
+    same(fleet.number(f"SELECT count(*) FROM jobs WHERE job_id = '{first.json['job_id']}'"), 1, "rows")
+    claim("a hundred at once with one key are one job")
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(
+        api.ask("POST", "/v1/jobs", job("crowd"), key, Idempotency_Key="crowd")))
+        for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    same({answer.status for answer in got}, {202}, "statuses")
+    same(len({answer.json["job_id"] for answer in got}), 1, "jobs")
+    same(sum(answer.json["new"] for answer in got), 1, "answers that say it is new")
+
+
+def lists(fleet, api, key):
+    claim("a list is answered line by line, and can be sent again")
+    lines = [json.dumps(job(f"line {i}")) for i in range(50)]
+    lines[7] = '{"business_unit":"search"}'
+    lines[9] = "{"
+    lines[11] = json.dumps(job("x", business_unit="claims"))
+    text = "\n".join(lines) + "\n\n"
+    answer = api.ask("POST", "/v1/jobs", text, key, Content_Type="application/x-ndjson",
+                     Idempotency_Key="list")
+    same(answer.status, 202, f"status ({answer.body[:300]})")
+    same((answer.json["accepted"], answer.json["refused"]), (47, 3), "lines")
+    same([line["line"] for line in answer.json["lines"] if line["status"] != 202], [8, 10, 12], "bad")
+    sure("/prompt" in answer.json["lines"][7]["problem"]["detail"]
+         or "prompt" in answer.json["lines"][7]["problem"]["detail"], "names the member")
+    again = api.ask("POST", "/v1/jobs", text, key, Content_Type="application/x-ndjson",
+                    Idempotency_Key="list")
+    same([line.get("job_id") for line in again.json["lines"]],
+         [line.get("job_id") for line in answer.json["lines"]], "jobs of the second sending")
+    same(sum(line.get("new", False) for line in again.json["lines"]), 0, "new ones")
+    claim("a dry run quotes and changes nothing")
+    before = fleet.number("SELECT count(*) FROM jobs")
+    dry = api.ask("POST", "/v1/jobs?dry_run=true", job(), key)
+    same(dry.status, 200, "status")
+    sure("job_id" not in dry.json and dry.json["quote"]["cost_usd"], f"quote: {dry.json}")
+    same(fleet.number("SELECT count(*) FROM jobs"), before, "jobs")
+    claim("pages of the list hold every job of the unit once, newest first")
+    seen, cursor = [], ""
+    while True:
+        page = api.ask("GET", f"/v1/jobs?limit=20&business_unit=search{cursor}", key=key).json
+        seen += [one["job_id"] for one in page["jobs"]]
+        if "next_cursor" not in page:
+            break
+        cursor = "&cursor=" + page["next_cursor"]
+    same(seen, sorted(set(seen), reverse=True), "order")
+    same(len(seen), fleet.number("SELECT count(*) FROM jobs WHERE business_unit = 'search'"), "jobs")
+
+
+def keys(fleet, api, key):
+    claim("without a good key nothing is told")
+    problem(api.ask("GET", "/v1/jobs"), 401, "unauthorized")
+    problem(api.ask("GET", "/v1/jobs", key="slc_" + "0" * 12 + "_" + "0" * 64), 401, "unauthorized")
+    problem(api.ask("GET", "/v1/jobs", key=key[:-1] + ("0" if key[-1] != "0" else "1")), 401,
+            "unauthorized")
+    claim("a key sees its units only: others' jobs are as good as unknown")
+    theirs = make_key(fleet, "claims")
+    made = api.ask("POST", "/v1/jobs", job("secret", business_unit="claims"), theirs).json["job_id"]
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/retry"), ("GET", "/explain")):
+        problem(api.ask(method, f"/v1/jobs/{made}{path}", key=key), 404, "not_found")
+    same(api.ask("GET", f"/v1/jobs/{made}", key=theirs).status, 200, "its own")
+    problem(api.ask("GET", "/v1/jobs?business_unit=claims", key=key), 403, "forbidden")
+    problem(api.ask("POST", "/v1/jobs", job(business_unit="claims"), key), 400, "bad_job")
+    problem(api.ask("POST", "/v1/jobs", job("stolen", job_id=made), key), 409, "id_taken")
+    sure(made not in {one["job_id"] for one in api.ask("GET", "/v1/jobs?limit=500", key=key)
+                      .json["jobs"]}, "not in the list")
+    claim("a unit that goes without saying is filled in")
+    named = api.ask("POST", "/v1/jobs", job("unnamed", business_unit=None) | {}, theirs)
+    problem(named, 400, "bad_job")  # null is no unit
+    unnamed = job("unnamed")
+    del unnamed["business_unit"]
+    made = api.ask("POST", "/v1/jobs", unnamed, theirs).json["job_id"]
+    same(fleet.value(f"SELECT business_unit FROM jobs WHERE job_id = '{made}'"), "claims", "unit")
+    claim("rights are kept apart")
+    reader = make_key(fleet, "search", rights=("read",))
+    problem(api.ask("POST", "/v1/jobs", job(), reader), 403, "forbidden")
+    one = api.ask("GET", "/v1/jobs?state=done&limit=1", key=reader).json["jobs"][0]["job_id"]
+    sure("cost_usd" not in api.ask("GET", f"/v1/jobs/{one}", key=reader).json["result"], "no costs")
+    sure(b"usd" not in api.ask("GET", f"/v1/jobs/{one}/explain", key=reader).body, "no costs")
+    problem(api.ask("DELETE", f"/v1/jobs/{one}", key=reader), 403, "forbidden")
+    problem(api.ask("GET", "/metrics", key=reader), 403, "forbidden")
+    claim("what is kept of a key is its hash, and neither it nor prompts are in the log")
+    same(fleet.number("SELECT count(*) FROM api_keys k WHERE k::text LIKE '%" + key[17:40] + "%'"), 0,
+         "rows that hold the key")
+    with open(api.log) as log:
+        text = log.read()
+    sure(key[17:] not in text and "secret" not in text and "line 3" not in text, "a clean log")
+    sure(f"key={key[4:16]}" in text, "the key's id is in the log")
+    claim("a limit is told, and refused with whose it is and how long to wait")
+    slow = make_key(fleet, "search", limit=3)
+    answers = [api.ask("GET", "/v1/jobs?limit=1", key=slow) for _ in range(4)]
+    same([answer.status for answer in answers], [200, 200, 200, 429], "statuses")
+    same([answer.headers["RateLimit-Remaining"] for answer in answers], ["2", "1", "0", "0"], "left")
+    sure(answers[0].headers["RateLimit-Policy"] == f'"key-{slow[4:16]}-requests";q=3;w=60', "policy")
+    problem(answers[3], 429, "rate_limited")
+    sure(1 <= int(answers[3].headers["Retry-After"]) <= 21, "Retry-After")
+    claim("a revoked key is out within two seconds")
+    fleet.sluice("keys", "revoke", reader[4:16])
+    wait_for(3, "it is refused", lambda: api.ask("GET", "/v1/jobs", key=reader).status == 401)
+    sure("revoked" not in fleet.sluice("keys", "list").splitlines()[1], "list shows those in force first")
+
+
+def changing(fleet, api, key):
+    claim("a job that may not start yet says what it waits for, and can be cancelled")
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    made = api.ask("POST", "/v1/jobs", job("later", routing={"tier": "economy", "not_before": later}),
+                   key).json["job_id"]
+    wait_for(20, "it is parked",
+             lambda: "not to be started" in api.ask("GET", f"/v1/jobs/{made}", key=key).json["waits_for"])
+    explained = api.ask("GET", f"/v1/jobs/{made}/explain", key=key).json
+    same(explained["reason"], "not_before", "reason")
+    sure("not to be started" in explained["waits_for"], f"words: {explained}")
+    same(api.ask("DELETE", f"/v1/jobs/{made}", key=key).status, 202, "cancel")
+    same(api.ask("GET", f"/v1/jobs/{made}?wait=20", key=key).json["state"], "cancelled", "state")
+    problem(api.ask("DELETE", f"/v1/jobs/{made}", key=key), 409, "ended")
+    claim("an ended job runs again")
+    done = api.ask("POST", "/v1/jobs", job("again"), key).json["job_id"]
+    same(api.ask("GET", f"/v1/jobs/{done}?wait=30", key=key).json["state"], "done", "first run")
+    same(api.ask("POST", f"/v1/jobs/{done}/retry", key=key).status, 202, "retry")
+    shown = api.ask("GET", f"/v1/jobs/{done}?wait=30", key=key).json
+    same((shown["run"], shown["state"]), (1, "done"), "second run")
+    problem(api.ask("POST", f"/v1/jobs/{uuid.uuid4()}/retry", key=key), 404, "not_found")
+
+
+def contract(fleet, api, key):
+    claim("what is described is served, and the other way round")
+    described = {f"{method.upper()} {path}"
+                 for path, item in api.ask("GET", "/openapi.json").json["paths"].items()
+                 for method in item if method in ("get", "post", "delete", "put", "patch")}
+    served = set(fleet.sluice("api", "--routes").split("\n")) - {""}
+    same(described ^ served, set(), "differences")
+    problem(api.ask("GET", "/nothing", key=key), 404, "not_found")
+    problem(api.ask("PUT", "/v1/jobs", "{}", key=key), 405, "method_not_allowed")
+    same(api.ask("PUT", "/v1/jobs", "{}", key=key).headers["Allow"], "POST, GET", "Allow")
+    for query in ("?limit=0", "?limit=x", "?state=odd", "?lane=odd", "?cursor=1", "?task=%ff"):
+        problem(api.ask("GET", "/v1/jobs" + query, key=key), 400, "bad_query")
+    problem(api.ask("GET", "/v1/jobs/17", key=key), 404, "not_found")
+    problem(api.ask("POST", "/v1/jobs", "", key=key), 400, "bad_job")
+    sure(b"sluice_http_requests_total" in api.ask("GET", "/metrics", key=key).body, "metrics")
+    same(api.ask("GET", "/healthz").status, 200, "health")
+
+
+def crashes(fleet, key):
+    claim("killed between row and Kafka, or between Kafka and the answer, it loses nothing")
+    for point in ("R01", "R02"):
+        api = Api(fleet, point).start(failpoints=f"{point}=crash@1")
+        same(api.ask("POST", "/v1/jobs", job(point), key, Idempotency_Key=point).status, 0,
+             "no answer")
+        api.process.wait(10)
+        api = Api(fleet, point + "-after").start()
+        again = api.ask("POST", "/v1/jobs", job(point), key, Idempotency_Key=point)
+        same((again.status, again.json["new"]), (202, False), "the row was there")
+        shown = api.ask("GET", again.headers["Location"] + "?wait=60", key=key).json
+        same((shown["state"], shown["attempts"]), ("done", 1), "it ran, once")
+        api.stop()
+
+
+def as_role(fleet, key):
+    claim("the role sluice_api is enough for it")
+    fleet.sql("CREATE ROLE api_login LOGIN; GRANT sluice_api TO api_login")
+    with open(fleet.config_path) as file:
+        config = json.load(file)
+    config["postgres"]["url"] += " options='-c role=sluice_api'" \
+        if " " in config["postgres"]["url"] or "://" not in config["postgres"]["url"] \
+        else ("&" if "?" in config["postgres"]["url"] else "?") + "options=-c%20role%3Dsluice_api"
+    path = os.path.join(fleet.directory, "role.json")
+    with open(path, "w") as file:
+        json.dump(config, file)
+    api = Api(fleet, "role", path).start()
+    submitting(fleet, api, key)
+    changing(fleet, api, key)
+    api.stop()
+
+
+def main():
+    with Fleet("test_api") as fleet:
+        fleet.start("one")
+        key = make_key(fleet, "search")
+        api = Api(fleet).start()
+        submitting(fleet, api, key)
+        idempotent(fleet, api, key)
+        lists(fleet, api, key)
+        keys(fleet, api, key)
+        changing(fleet, api, key)
+        contract(fleet, api, key)
+        claim("SIGTERM answers whoever waits, and ends it")
+        later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+        made = api.ask("POST", "/v1/jobs",
+                       job("wait", routing={"tier": "economy", "not_before": later}), key).json["job_id"]
+        answers = []
+        waiter = threading.Thread(target=lambda: answers.append(
+            api.ask("GET", f"/v1/jobs/{made}?wait=60", key=key)))
+        waiter.start()
+        wait_for(10, "it waits", lambda: b"sluice_http" in api.ask("GET", "/metrics", key=key).body)
+        api.stop()
+        waiter.join()
+        sure(answers[0].status in (200, 0), f"answer: {answers[0].status}")
+        crashes(fleet, key)
+        as_role(fleet, key)
+        fleet.sluice("jobs", "cancel", made)
+        wait_for(30, "everything owed is paid",
+                 lambda: fleet.number("SELECT count(*) FROM outbox") == 0)
+        fleet.sluice("audit")
+        fleet.stop()
+
+
+if __name__ == "__main__":
+    main()
