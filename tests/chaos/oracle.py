@@ -286,6 +286,8 @@ def debts_are_paid(facts, seen):
 
 def thin_messages(seen, topic):
     for message in seen.messages(topic):
+        if (message.topic, message.partition, message.offset) in seen.rejects:
+            continue
         try:
             body = json.loads(message.body)
         except (ValueError, TypeError, RecursionError):
@@ -375,6 +377,9 @@ def poison_is_kept(facts, seen):
         if letter and not letter["truncated"]:
             data = base64.b64decode(letter["bytes"])
             v.look(hashlib.sha256(data).hexdigest() == digest, f"{place}: the letter has other bytes")
+    for place, (reason, job, _) in seen.rejects.items():
+        v.look(reason == "unparseable" or reason == "conflict" and job in facts["conflicts"],
+               f"{place} is a job, but was rejected: {reason}")
     for job in facts["conflicts"]:
         v.look(any(row[0] == "conflict" and row[1] == job for row in seen.rejects.values()),
                f"job {job} was sent with two bodies, and nothing was rejected")
