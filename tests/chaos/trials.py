@@ -526,7 +526,7 @@ def poison(run):
         world.start("one", "two")
         topic = f"{world.prefix}.economy.normal"
         for data in poisonous(run.dice):
-            world.produce_file(topic, data)
+            world.produce_bytes(topic, [data])
             world.poison.append({"topic": topic, "sha256": hashlib.sha256(data).hexdigest()})
             world.fired["poison"] += 1
         world.submit(100)
