@@ -16,6 +16,7 @@
 #define LONGEST_NAP (100 * NSEC_PER_MSEC)
 #define MAX_SCHEMAS 512
 #define MAX_CALLS 64
+#define READ_AHEAD ((size_t)512 * 1024) /* of each partition: nothing here is in a hurry */
 
 void batcher_fail(struct batcher *w, const struct error *err)
 {
@@ -61,6 +62,7 @@ static bool open_kafka(struct batcher *w, struct error *err)
 		.topics = names,
 		.topic_count = w->config->tier_count,
 		.max_message_bytes = settings->max_message_bytes,
+		.partition_bytes = READ_AHEAD,
 		.notice = kafka_told,
 	};
 	struct kafka_producer_settings writing = {

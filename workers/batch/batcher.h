@@ -236,6 +236,8 @@ void batch_advance(struct batcher *w, struct batch *batch, nsec now);
 /* The one that jobs of this candidate join now; opened if need be. NULL: not possible now. */
 struct batch *batches_open(struct batcher *w, const struct candidate *candidate, size_t line,
 			   nsec now);
+/* A line of that length is on its way into it; a full one goes up without waiting for its age. */
+void batches_add(struct batcher *w, struct batch *batch, size_t len, nsec now);
 void batches_forget(struct batcher *w, struct batch *batch);
 const char *batch_state_name(enum batch_state state);
 /* Look again after a while, counting what went wrong. False: it is not ours any more, and

@@ -150,6 +150,15 @@ struct batch *batches_open(struct batcher *w, const struct candidate *candidate,
 	return held(w) < MOST_HELD ? open_batch(w, candidate, now) : NULL;
 }
 
+void batches_add(struct batcher *w, struct batch *batch, size_t len, nsec now)
+{
+	batch->lines++;
+	batch->bytes += len;
+	batch->tokens += (int64_t)(len / 4);
+	if (is_full(w, batch, len))
+		batch->look_at = now;
+}
+
 /* --- steps --- */
 
 /* Of what nobody told: -1. */

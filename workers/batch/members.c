@@ -322,9 +322,7 @@ static struct settlement *join(struct batcher *w, struct member *m, const struct
 		return NULL;
 	m->placed = true;
 	m->batch_id = batch->id;
-	batch->lines++;
-	batch->bytes += len;
-	batch->tokens += (int64_t)(len / 4);
+	batches_add(w, batch, len, now);
 	return NULL;
 }
 
