@@ -15,6 +15,14 @@ void job_destroy(struct job *job)
 	free(job);
 }
 
+void job_share_schema(struct job *job, json_t *schema)
+{
+	if (!job->output_schema || job->output_schema == schema)
+		return;
+	json_object_set_nocheck(json_object_get(job->envelope, "output"), "schema", schema);
+	job->output_schema = schema;
+}
+
 /* Parts of a name that is hashed, each with its length, so that no two names run together. */
 static void add_part(struct buffer *name, const char *part)
 {

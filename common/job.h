@@ -116,6 +116,10 @@ AUTO_DEFINE(struct job_reader, job_reader_destroy)
 struct job *job_read(const struct job_reader *reader, const char *bytes, size_t len,
 		     const struct job_source *source, struct error *err) MUST_USE;
 void job_destroy(struct job *job);
+
+/* An equal schema that others hold too takes the place of the job's own, which is most of its
+ * memory. */
+void job_share_schema(struct job *job, json_t *schema);
 AUTO_DEFINE(struct job, job_destroy)
 
 /* The id of a job that its producer only gave a key: same unit and key, same id. */

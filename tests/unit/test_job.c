@@ -400,6 +400,24 @@ START_TEST(lanes_survive_their_names)
 }
 END_TEST
 
+START_TEST(a_shared_schema_takes_the_place_of_the_jobs_own)
+{
+	struct job *job = must_read(
+		"{\"version\":1,\"business_unit\":\"b\",\"prompt\":{\"messages\":[{\"role\":"
+		"\"user\",\"content\":\"x\"}]},\"output\":{\"type\":\"json_schema\",\"schema\":"
+		"{\"type\":\"object\"}}}");
+	json_auto_t *shared = json_pack("{s:s}", "type", "object");
+	const json_t *output = json_object_get(job->envelope, "output");
+
+	job_share_schema(job, shared);
+	job_share_schema(job, shared); /* again is fine */
+	ck_assert_ptr_eq(job->output_schema, shared);
+	ck_assert_ptr_eq(json_object_get(output, "schema"), shared);
+	job_destroy(job);
+	ck_assert_str_eq(json_text(shared, "type", ""), "object"); /* still the sharer's */
+}
+END_TEST
+
 UNIT_TESTS(job, every_message_of_the_table_is_read_or_refused_as_it_says,
 	   depth_is_refused_before_it_hurts, ten_mebibytes_are_refused_unread,
 	   what_is_as_large_as_allowed_is_read, errors_do_not_quote_the_prompt,
@@ -407,4 +425,4 @@ UNIT_TESTS(job, every_message_of_the_table_is_read_or_refused_as_it_says,
 	   headers_give_a_full_job_its_run_and_hop, a_thin_message_survives_its_writing,
 	   the_same_key_is_the_same_job, without_id_or_key_the_place_is_the_job,
 	   the_fingerprint_is_of_what_is_asked, an_event_is_the_same_only_for_the_same_debt,
-	   lanes_survive_their_names)
+	   a_shared_schema_takes_the_place_of_the_jobs_own, lanes_survive_their_names)

@@ -3,6 +3,7 @@
  */
 #include "command.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include "log.h"
@@ -33,6 +34,17 @@ static const struct argument_form form = {
 	.table = table,
 };
 
+/*
+ * What comes in bulk and goes at once (answers of brokers, arguments of whole
+ * groups) goes back to the system; librdkafka's threads share one arena.
+ */
+static void keep_memory_small(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 2 * 1024 * 1024);
+}
+
 static int run(int argc, char **argv)
 {
 	struct wishes wishes = {0};
@@ -41,6 +53,7 @@ static int run(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	keep_memory_small();
 	AUTO(config_destroy) struct config *config = config_load(wishes.common.config, &err);
 	if (config && wishes.listen)
 		config->worker.listen = wishes.listen;

@@ -112,6 +112,8 @@ void intake_contract(struct worker *w, struct work *work, const char *bytes, siz
 				      len, &err);
 	if (!work->contract && *err.text)
 		doom(work, "invalid_schema", err.text);
+	if (work->contract && work->job->output_given)
+		job_share_schema(work->job, work->contract->document);
 	if (work->contract && !work->job->output_given) /* sent as well, and paid for */
 		work->weight += strlen(w->task_schemas[config_task(w->config, work->job->task) -
 						       w->config->tasks]);

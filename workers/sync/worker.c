@@ -20,6 +20,7 @@
 #define LAST_WORDS \
 	(10 * NSEC_PER_SEC) /* after the grace period: to settle, publish and end the row */
 #define MAX_SCHEMAS 512
+#define READ_AHEAD ((size_t)256 * 1024) /* of each partition; there may be a hundred */
 #define CLUSTER_WAIT (30 * NSEC_PER_SEC)
 
 /* --- requests --- */
@@ -197,6 +198,7 @@ static bool open_kafka(struct worker *w, struct error *err)
 		.topics = names,
 		.topic_count = w->topic_count,
 		.max_message_bytes = settings->max_message_bytes,
+		.partition_bytes = READ_AHEAD,
 		.notice = kafka_told,
 	};
 	struct kafka_producer_settings writing = {
