@@ -154,9 +154,9 @@ struct api_settings {
 	size_t max_upload;
 	const char *cert_file; /* "": no TLS */
 	const char *key_file;
-	const json_t *models;          /* object: a model's name, or "*", to the name of a tier */
+	const json_t *models;	       /* object: a model's name, or "*", to the name of a tier */
 	const json_t *webhook_secrets; /* array of texts, the current one first */
-	bool webhook_private;          /* webhooks may go to private addresses */
+	bool webhook_private;	       /* webhooks may go to private addresses */
 };
 
 struct config {

@@ -362,8 +362,7 @@ static bool check_models(const struct rules *r)
 	json_t *tier;
 	char path[MAX_PATH];
 
-	json_object_foreach((json_t *)r->config->api.models, model, tier)
-	{
+	json_object_foreach ((json_t *)r->config->api.models, model, tier) {
 		if (config_tier(r->config, json_string_value(tier)))
 			continue;
 		config_path_join(path, sizeof(path), "/api/models", model);
@@ -378,5 +377,6 @@ bool config_check(const struct config *config, const struct yaml *doc, struct er
 	const struct rules r = {.config = config, .doc = doc, .err = err};
 
 	return check_endpoints(&r) && check_tiers(&r) && check_aliases(&r) && check_tasks(&r) &&
-	       check_routing(&r) && check_reply_prefixes(&r) && check_worker(&r) && check_models(&r);
+	       check_routing(&r) && check_reply_prefixes(&r) && check_worker(&r) &&
+	       check_models(&r);
 }

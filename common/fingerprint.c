@@ -81,7 +81,7 @@ static void collect(struct member *members, const json_t *object)
 static void add_object(struct buffer *out, const json_t *object)
 {
 	size_t count = json_object_size(object);
-	struct member few[FEW_MEMBERS];
+	struct member few[FEW_MEMBERS] = {{0}};
 	struct member *members = count <= FEW_MEMBERS ? few : xcalloc(count, sizeof(*members));
 
 	collect(members, object);

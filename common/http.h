@@ -50,8 +50,8 @@ struct http_request {
 	size_t header_count;
 	const char *body; /* NULL: none; borrowed until the call has finished */
 	size_t len;
-	/* Gives a body of `len` bytes piece by piece instead: how many it put there; 0: give up. Asked
-	 * with the owner; NULL: `body` is all of it. */
+	/* Gives a body of `len` bytes piece by piece instead: how many it put there; 0: give up.
+	 * Asked with the owner; NULL: `body` is all of it. */
 	size_t (*source)(void *owner, char *bytes, size_t room);
 	struct http_timeouts timeouts;
 	size_t max_reply_bytes; /* 0: the default */

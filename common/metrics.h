@@ -67,10 +67,10 @@
 	X(COUNTER, throttled_total, "model", "Replies that told us to wait (429)")                \
 	X(SECONDS, limiter_wait_seconds, "tier",                                                  \
 	  "How long a claimed job waited for its allowance")                                      \
-	X(GAUGE, allowance_left, "allowance", "What we think is left of a rate")                 \
-	X(GAUGE, allowance_says, "allowance", "What the provider said is left of a rate")        \
-	X(GAUGE, allowance_gap, "allowance", "What the provider said less what we think")        \
-	X(GAUGE, allowance_used, "allowance", "Share of a balance that is charged or reserved")         \
+	X(GAUGE, allowance_left, "allowance", "What we think is left of a rate")                  \
+	X(GAUGE, allowance_says, "allowance", "What the provider said is left of a rate")         \
+	X(GAUGE, allowance_gap, "allowance", "What the provider said less what we think")         \
+	X(GAUGE, allowance_used, "allowance", "Share of a balance that is charged or reserved")   \
 	/* outcomes */                                                                            \
 	X(COUNTER, verdicts_total, "tier,step,reason", "What answers meant, by next step")        \
 	X(COUNTER, jobs_terminal_total, "tier,business_unit,outcome", "Jobs that ended")          \

@@ -16,10 +16,10 @@
 #include "pg.h"
 #include "uuid.h"
 
-#define CANCEL_RESULTS(X)                                                                   \
-	X(REQUESTED, "requested") /* committed: it will end cancelled, whoever holds it */   \
-	X(BURIED, "not_seen")     /* nobody has claimed it; its message drops when it comes */ \
-	X(ENDED, "ended")         /* too late: it has an outcome */
+#define CANCEL_RESULTS(X)                                                                      \
+	X(REQUESTED, "requested") /* committed: it will end cancelled, whoever holds it */     \
+	X(BURIED, "not_seen")	  /* nobody has claimed it; its message drops when it comes */ \
+	X(ENDED, "ended")	  /* too late: it has an outcome */
 
 enum cancel_result {
 #define CANCEL_RESULT(name, text) CANCEL_##name,

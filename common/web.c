@@ -432,7 +432,7 @@ static struct addrinfo *resolve(const char *listen, struct error *err)
 				 .ai_family = AF_UNSPEC,
 				 .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
-	char host[256], port[16];
+	char host[256] = "", port[16] = "";
 	int code;
 
 	if (!split_listen(listen, host, port, err))

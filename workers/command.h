@@ -27,43 +27,43 @@ struct command {
 	const struct argument_form *form; /* for help and completion; NULL: it parses by itself */
 };
 
-#define COMMANDS(X)      \
-	X(worker)        \
-	X(batch)         \
-	X(router)        \
-	X(api)           \
-	X(migrate)       \
-	X(submit)        \
-	X(wait)          \
-	X(jobs_list)     \
-	X(jobs_show)     \
-	X(jobs_cancel)   \
-	X(jobs_retry)    \
-	X(dead_list)     \
-	X(dead_show)     \
-	X(dead_replay)   \
-	X(batches_list)  \
-	X(batches_show)  \
-	X(batches_cancel) \
-	X(batches_adopt) \
+#define COMMANDS(X)         \
+	X(worker)           \
+	X(batch)            \
+	X(router)           \
+	X(api)              \
+	X(migrate)          \
+	X(submit)           \
+	X(wait)             \
+	X(jobs_list)        \
+	X(jobs_show)        \
+	X(jobs_cancel)      \
+	X(jobs_retry)       \
+	X(dead_list)        \
+	X(dead_show)        \
+	X(dead_replay)      \
+	X(batches_list)     \
+	X(batches_show)     \
+	X(batches_cancel)   \
+	X(batches_adopt)    \
 	X(batches_resubmit) \
-	X(costs)         \
-	X(limits_list)   \
-	X(limits_set)    \
-	X(budgets_list)  \
-	X(budgets_set)   \
-	X(audit)         \
-	X(status)        \
-	X(route)         \
-	X(doctor)        \
-	X(topics_create) \
-	X(topics_list)   \
-	X(keys_create)   \
-	X(keys_list)     \
-	X(keys_revoke)   \
-	X(config_check)  \
-	X(config_show)   \
-	X(completion)    \
+	X(costs)            \
+	X(limits_list)      \
+	X(limits_set)       \
+	X(budgets_list)     \
+	X(budgets_set)      \
+	X(audit)            \
+	X(status)           \
+	X(route)            \
+	X(doctor)           \
+	X(topics_create)    \
+	X(topics_list)      \
+	X(keys_create)      \
+	X(keys_list)        \
+	X(keys_revoke)      \
+	X(config_check)     \
+	X(config_show)      \
+	X(completion)       \
 	X(help)
 
 #define DECLARE_COMMAND(name) extern const struct command command_##name;

@@ -53,6 +53,7 @@ START_TEST(a_follow_up_is_never_dropped_while_its_row_waits_for_it)
 }
 END_TEST
 
-UNIT_TESTS(store_claim, a_follow_up_is_never_dropped_while_its_row_waits_for_it, a_job_cancelled_before_it_was_seen_drops_whatever_its_body,
+UNIT_TESTS(store_claim, a_follow_up_is_never_dropped_while_its_row_waits_for_it,
+	   a_job_cancelled_before_it_was_seen_drops_whatever_its_body,
 	   the_same_id_with_another_body_is_in_conflict,
 	   a_follow_up_is_old_or_impossible_by_its_row)

@@ -97,11 +97,15 @@ static int run_budgets_list(int argc, char **argv)
 
 /* --- set --- */
 
-static const char *who(const struct wishes *wishes)
+/* Whoever is named, else whoever asks; `name` holds the latter. */
+static const char *who(const struct wishes *wishes, struct passwd *user, char *name, size_t size)
 {
-	const struct passwd *user = getpwuid(getuid());
+	struct passwd *found = NULL;
 
-	return wishes->who ? wishes->who : user ? user->pw_name : "somebody";
+	if (wishes->who)
+		return wishes->who;
+	return getpwuid_r(getuid(), user, name, size, &found) == 0 && found ? found->pw_name
+									    : "somebody";
 }
 
 struct change {
@@ -114,6 +118,8 @@ struct change {
 static bool set(struct session *session, const struct wishes *wishes, const json_t *scope,
 		const struct change *change, struct error *err)
 {
+	struct passwd user;
+	char name[1024];
 	AUTO(xfree) char *text = json_write(scope);
 	struct pg_args *args = pg_args_create();
 
@@ -131,7 +137,7 @@ static bool set(struct session *session, const struct wishes *wishes, const json
 	else
 		pg_string(args, NULL);
 	pg_bool(args, wishes->remove);
-	pg_string(args, who(wishes));
+	pg_string(args, who(wishes, &user, name, sizeof(name)));
 	AUTO(pg_rows_destroy)
 	struct pg_rows *rows = session_ask(session, "allowance_set", args, err);
 	if (!rows)

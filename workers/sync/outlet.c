@@ -86,7 +86,8 @@ void outlet_flush(struct worker *w, nsec now)
 	if (w->paid_count > 0 && !w->paying && pg_ready(w->pgs[PG_SETTLE]) &&
 	    (w->paid_count >= PAID_GROUP || now - w->paid_at >= PAID_LINGER || w->stop_at))
 		send_paid(w);
-	/* While Kafka is silent our queue holds what is owed: another copy every time would follow. */
+	/* While Kafka is silent our queue holds what is owed: another copy every time would follow.
+	 */
 	if (now >= w->outbox_at && pg_ready(w->pgs[PG_SWEEP]) && !w->stop_at &&
 	    now - w->delivered_at < SILENT_AFTER) {
 		w->outbox_at = now + 2 * NSEC_PER_SEC + random_below(&w->random, 2 * NSEC_PER_SEC);
@@ -123,7 +124,8 @@ void outlet_answer(struct worker *w, struct request *request, struct pg_answer *
 		worker_fail(w, &answer->error);
 	else if (!answer->rows)
 		log_warn("outbox_failed", "what=%s sqlstate=%s why=%s",
-			 request->kind == REQUEST_TAKE ? "take" : "paid", answer->sqlstate, answer->error.text);
+			 request->kind == REQUEST_TAKE ? "take" : "paid", answer->sqlstate,
+			 answer->error.text);
 	/* A deletion that failed leaves the debt: it is published again under the same event id. */
 	request_destroy(request);
 }

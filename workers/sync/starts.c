@@ -264,7 +264,8 @@ bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *
 		const struct candidate *candidate = &work->tier->candidates[i];
 		struct quota_bound bound = bound_of(w, work, candidate, task);
 
-		if (!quota_is_out(w, work, targets_of(w->targets, candidate), &bound, now, &refusal) ||
+		if (!quota_is_out(w, work, targets_of(w->targets, candidate), &bound, now,
+				  &refusal) ||
 		    strcmp(refusal.policy, "park") != 0)
 			return false;
 	}

@@ -180,7 +180,7 @@ struct worker {
 	bool registered;
 	int alive; /* workers, as of the last beat */
 	int suspects_due;
-	bool alone; /* draining for, or running, a suspect */
+	bool alone;	  /* draining for, or running, a suspect */
 	nsec alone_until; /* with nothing in hand; moves on while there is */
 
 	nsec started;
