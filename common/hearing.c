@@ -356,6 +356,8 @@ void hearing_move(const struct court *court, const struct hearing *h, struct set
 	struct uuid event_id;
 	char key[UUID_TEXT];
 	char *message;
+
+	ENSURE(tier); /* whoever escalates has looked for one */
 	AUTO(xfree)
 	char *topic = xasprintf("%s.%s.%s", court->config->kafka.prefix, tier->name,
 				lane_name(lane));

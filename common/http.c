@@ -120,6 +120,7 @@ static void note_deadline(struct http_call *call)
 
 static void enter(struct http_call *call, enum call_phase phase)
 {
+	ENSURE(call && call->http);
 	call_clock_enter(&call->clock, phase, call->http->now);
 	note_deadline(call);
 }

@@ -137,9 +137,11 @@ static bool has_labels(const struct series *series, enum metric metric, const ch
 {
 	if (series->metric != metric)
 		return false;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		ENSURE(series->values[i] && values[i]);
 		if (strncmp(series->values[i], values[i], MAX_LABEL_BYTES) != 0)
 			return false;
+	}
 	return true;
 }
 

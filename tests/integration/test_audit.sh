@@ -89,6 +89,16 @@ contradicts unpriced "UPDATE ledger SET amount = NULL WHERE purpose = 'repair'"
 contradicts parked_without_reason "UPDATE jobs SET reason = '' WHERE job_id = '$c'"
 contradicts parked_overdue "UPDATE jobs SET due = now() - interval '11 minutes' WHERE job_id = '$c'"
 contradicts job_without_payload "DELETE FROM payloads WHERE job_id = '$c'"
+balance="INSERT INTO allowances (kind, unit, period, scope, cap, source, changed_by, version) VALUES ('balance', 'usd', 'none', '{}', 9999, 'user', 'test', 1)"
+hold="INSERT INTO reservations (attempt_id, allowance_id, lease_id, unit, amount) SELECT attempt_id, allowance_id, gen_random_uuid(), 'usd', 5 FROM allowances, attempts"
+contradicts balance_differs "$balance; UPDATE allowances SET reserved = 7"
+contradicts balance_differs "$balance; UPDATE allowances SET reserved = 4; $hold WHERE state = 'sent'"
+contradicts reservation_without_attempt "$balance; UPDATE allowances SET reserved = 5; $hold WHERE attempt_id = '00000000-0000-7000-8000-0000000000a2'"
+batch="INSERT INTO batches (batch_id, state, provider, dialect, model, endpoint, credential, provider_batch_id, lines, cost)
+	VALUES ('00000000-0000-7000-8000-0000000000e1', 'imported', 'openai', 'openai', 'gpt-4o-mini', '/v1', 'key', 'batch_1', 1, 1234);
+	UPDATE attempts SET batch_id = '00000000-0000-7000-8000-0000000000e1' WHERE attempt_id = '00000000-0000-7000-8000-0000000000a2'"
+contradicts batch_sums_differ "$batch; UPDATE batches SET cost = cost + 1"
+contradicts batched_without_batch "UPDATE jobs SET state = 'BATCHED', owner = NULL, changed_at = now() - interval '3 minutes' WHERE job_id = '$d'"
 
 claim "every check was seen red"
 same "$("$SLUICE" audit --list --json | jq -r .check | sort)" "$(printf '%s\n' "${seen[@]}" | sort -u)" checks

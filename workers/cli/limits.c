@@ -280,7 +280,7 @@ static bool read_match(const struct words *match, json_t *scope, struct error *e
 		while (tag < COUNT_OF(tags) &&
 		       (strlen(tags[tag]) != len || memcmp(tags[tag], match->words[i], len) != 0))
 			tag++;
-		if (tag == COUNT_OF(tags) || !equals[1])
+		if (tag == COUNT_OF(tags) || !equals || !equals[1])
 			return error_set(
 				err, ERROR_REJECT,
 				"--match %.60s: write TAG=VALUE, as in business_unit=search",
