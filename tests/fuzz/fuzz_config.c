@@ -1,6 +1,7 @@
 /* Any text is a configuration or an error; what is shown of one reads back as one. */
 #include "config.h"
 #include "ensure.h"
+#include "fuzz.h"
 #include "yaml.h"
 
 static void read_back(const struct config *config)

@@ -1,5 +1,6 @@
 /* Any bytes are a job or an error, and a job has what every job has. */
 #include "ensure.h"
+#include "fuzz.h"
 #include "job.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
