@@ -352,6 +352,7 @@ void oracle_published(struct world *world, const char *topic, const struct uuid 
 	int job, run, hop;
 	const char *numbers;
 
+	TRACE(world, "published to %s: %s", topic, body);
 	if (sscanf(body, "{\"job\":%d,\"run\":%d", &job, &run) == 2 &&
 	    (strcmp(topic, "sluice.results") == 0 || strcmp(topic, "sluice.dead") == 0)) {
 		look_at_event(world, event_id, body, job, run);
