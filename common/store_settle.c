@@ -153,7 +153,7 @@ static void add_debts(struct pg_args *args, struct settlement *const *all, size_
 	int job = pg_array(args, PG_UUID), event = pg_array(args, PG_UUID),
 	    kind = pg_array(args, PG_TEXT), topic = pg_array(args, PG_TEXT),
 	    key = pg_array(args, PG_TEXT), headers = pg_array(args, PG_TEXT),
-	    body = pg_array(args, PG_BYTES);
+	    body = pg_array(args, PG_BYTES), epoch = pg_array(args, PG_INT4);
 
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < all[i]->debt_count; k++) {
@@ -166,6 +166,7 @@ static void add_debts(struct pg_args *args, struct settlement *const *all, size_
 			pg_push_string(args, key, debt->key);
 			pg_push_string(args, headers, debt->headers);
 			pg_push_bytes(args, body, debt->body, debt->len);
+			pg_push_int(args, epoch, all[i]->epoch);
 		}
 	}
 }

@@ -6,7 +6,8 @@
 --   $17 input, $18 cache read, $19 cache write, $20 cache write 1h, $21 output, $22 reasoning, $23 cache saving
 --  decisions: $24 job id, $25 epoch, $26 state, $27 hop, $28 tier, $29 lane, $30 wait ms, $31 reason, $32 progress,
 --   $33 degraded, $34 unmeasured, $35 is json, $36 attempts, $37 confidence, $38 cost, $39 provider, $40 model, $41 detail, $42 output
---  debts: $43 job id, $44 event id, $45 kind, $46 topic, $47 key, $48 headers, $49 body
+--  debts: $43 job id, $44 event id, $45 kind, $46 topic, $47 key, $48 headers, $49 body, $50 epoch of the decision that owes it
+-- A group may hold two decisions on one job, ours and a zombie's of our own: only that of the row's epoch counts.
 WITH closing AS MATERIALIZED (
 	SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[],
 		$10::int[], $11::int[], $12::float8[], $13::text[], $14::text[], $15::bool[], $16::int8[], $17::int8[], $18::int8[],
@@ -33,7 +34,7 @@ WITH closing AS MATERIALIZED (
 		confidence, cost, provider, model, detail, output)
 ), ours AS MATERIALIZED (
 	-- A job rescued out of its batch is still the batch's to answer until the sync claim raises its epoch.
-	SELECT j.job_id, j.state AS was FROM jobs j JOIN decision d USING (job_id)
+	SELECT j.job_id, j.epoch, j.state AS was FROM jobs j JOIN decision d USING (job_id)
 	WHERE j.epoch = d.epoch AND (NOT j.cancel_requested OR d.state = 'CANCELLED')
 		AND (j.state IN ('CLAIMED', 'BATCHED') OR (j.state = 'QUEUED' AND j.reason = 'rescue' AND d.state = 'DONE'))
 	ORDER BY j.job_id FOR UPDATE OF j
@@ -44,9 +45,9 @@ WITH closing AS MATERIALIZED (
 		lane = coalesce(d.lane::lane, j.lane), reason = d.reason, progress = d.progress, changed_at = now(),
 		owner = CASE WHEN d.state = 'CLAIMED' THEN j.owner END,
 		due = CASE WHEN d.state = 'PARKED' THEN now() + make_interval(secs => d.wait_ms / 1000.0) END
-	FROM ours o JOIN decision d USING (job_id)
+	FROM ours o JOIN decision d USING (job_id, epoch)
 	WHERE j.job_id = o.job_id
-	RETURNING j.job_id, j.day, j.run, j.state
+	RETURNING j.job_id, j.epoch, j.day, j.run, j.state
 ), booked AS (
 	INSERT INTO ledger (month, attempt_id, kind, seq, job_id, run, hop, sent_at, amount, input, cache_read, cache_write,
 		cache_write_1h, output, reasoning, cache_saving, free_plan, lane, business_unit, feature, environment, usage_tier,
@@ -63,7 +64,7 @@ WITH closing AS MATERIALIZED (
 	FROM closed a JOIN closing c USING (attempt_id)
 	JOIN jobs j ON j.job_id = a.job_id
 	JOIN payloads p ON p.day = j.day AND p.job_id = a.job_id
-	LEFT JOIN decided d ON d.job_id = a.job_id
+	LEFT JOIN decided d ON d.job_id = a.job_id AND d.epoch = a.epoch
 	WHERE CASE WHEN a.was = 'unknown' THEN a.state <> 'unknown' ELSE c.billed OR a.state = 'unknown' END
 	RETURNING *
 ), summed AS (
@@ -78,13 +79,13 @@ WITH closing AS MATERIALIZED (
 		provider, model, detail, output)
 	SELECT d.day, d.job_id, d.run, d.state, i.degraded, i.unmeasured, i.is_json, i.attempts, i.confidence, i.cost, i.reason, i.tier,
 		i.provider, i.model, i.detail, i.output
-	FROM decided d JOIN decision i USING (job_id) WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
+	FROM decided d JOIN decision i USING (job_id, epoch) WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
 ), owed AS (
 	INSERT INTO outbox (event_id, job_id, kind, topic, key, headers, body, next_try)
 	SELECT t.event_id, t.job_id, t.kind, t.topic, t.key, t.headers, t.body, now() + interval '20 s'
-	FROM unnest($43::uuid[], $44::uuid[], $45::text[], $46::text[], $47::text[], $48::text[], $49::bytea[])
-		AS t(job_id, event_id, kind, topic, key, headers, body)
-	JOIN decided d ON d.job_id = t.job_id
+	FROM unnest($43::uuid[], $44::uuid[], $45::text[], $46::text[], $47::text[], $48::text[], $49::bytea[], $50::int[])
+		AS t(job_id, event_id, kind, topic, key, headers, body, epoch)
+	JOIN decided d USING (job_id, epoch)
 	ON CONFLICT (event_id) DO NOTHING
 ), freed AS (
 	DELETE FROM reservations r USING closed a JOIN closing c USING (attempt_id)
@@ -114,4 +115,4 @@ WITH closing AS MATERIALIZED (
 		excess = greatest(0, a.charged + s.charge + a.reserved - s.freed - a.cap)
 	FROM locked l JOIN shifts s USING (allowance_id) WHERE a.allowance_id = l.allowance_id
 )
-SELECT job_id FROM decided
+SELECT job_id, epoch FROM decided

@@ -27,7 +27,7 @@ static bool was_decided(const struct pg_rows *rows, const struct settlement *s)
 	for (int row = 0; row < pg_count(rows); row++) {
 		struct uuid job_id = pg_get_uuid(rows, row, 0);
 
-		if (uuid_equal(&job_id, &s->job_id))
+		if (uuid_equal(&job_id, &s->job_id) && pg_get_int(rows, row, 1) == s->epoch)
 			return true;
 	}
 	return false;

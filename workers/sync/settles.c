@@ -157,6 +157,20 @@ static struct settlement **find(struct request *request, const struct uuid *job_
 	return NULL;
 }
 
+/* A group may hold two decisions on one job: ours, and one from before we stood still and lost it.
+ */
+static struct settlement **find_decided(struct request *request, const struct uuid *job_id,
+					int64_t epoch)
+{
+	for (size_t i = 0; i < request->count; i++) {
+		const struct settlement *s = request->settlements[i];
+
+		if (s && s->decides && s->epoch == epoch && uuid_equal(&s->job_id, job_id))
+			return &request->settlements[i];
+	}
+	return NULL;
+}
+
 static void read_settle(struct worker *w, struct request *request, const struct pg_rows *rows,
 			nsec now)
 {
@@ -166,7 +180,7 @@ static void read_settle(struct worker *w, struct request *request, const struct 
 	FAILPOINT("K13");
 	for (int row = 0; row < pg_count(rows); row++) {
 		struct uuid job_id = pg_get_uuid(rows, row, 0);
-		struct settlement **s = find(request, &job_id);
+		struct settlement **s = find_decided(request, &job_id, pg_get_int(rows, row, 1));
 
 		ENSURE(s);
 		decided(w, TAKE(*s), now);
@@ -215,10 +229,10 @@ static void read_look(struct worker *w, struct request *request, const struct pg
 {
 	for (int row = 0; row < pg_count(rows); row++) {
 		struct uuid job_id = pg_get_uuid(rows, row, 0);
-		struct settlement **s = find(request, &job_id);
+		struct settlement **s;
 
-		ENSURE(s);
-		look_at(w, TAKE(*s), rows, row, now);
+		while ((s = find(request, &job_id)))
+			look_at(w, TAKE(*s), rows, row, now);
 	}
 	for (size_t i = 0; i < request->count; i++) {
 		struct settlement *s = request->settlements[i];
