@@ -425,13 +425,31 @@ static struct work **of_attempt(const struct request *request, const struct uuid
 	return NULL;
 }
 
-/* Not written: cancelled, taken from us, or its lease is gone. The look tells which. */
+/* What was announced was not sent: it ends without money. */
+static void close_unsent(struct settlement *s, const struct work *work)
+{
+	s->closes = true;
+	s->attempt_id = work->intent.attempt_id;
+	s->attempt_day = work->attempt_day;
+	s->attempt_state = "throttled";
+	s->verdict = "not_sent";
+	s->purpose = "not_sent";
+	s->reply = "not_sent";
+}
+
+/*
+ * Not written: cancelled, taken from us, or its lease is gone. The look tells
+ * which. A first sending, whose answer was lost, may have written it all the same.
+ */
 static void not_ours(struct worker *w, struct work *work, nsec wait, nsec now)
 {
+	struct settlement *s = judge_end(w, work, "CLAIMED", "", "", 0, now);
+
+	close_unsent(s, work);
 	quota_doubt(work);
 	starts_unprepare(work);
 	work->wait_after = wait;
-	settles_add(w, work, judge_end(w, work, "CLAIMED", "", "", 0, now), now);
+	settles_add(w, work, s, now);
 }
 
 static void send_intended(struct worker *w, struct request *request, const struct pg_rows *rows,
@@ -534,13 +552,7 @@ static void not_sent(struct worker *w, struct work *work, const char *state, con
 {
 	struct settlement *s = judge_end(w, work, state, reason, detail, wait, now);
 
-	s->closes = true;
-	s->attempt_id = work->intent.attempt_id;
-	s->attempt_day = work->attempt_day;
-	s->attempt_state = "throttled";
-	s->verdict = "not_sent";
-	s->purpose = "not_sent";
-	s->reply = "not_sent";
+	close_unsent(s, work);
 	work->takes.count = 0; /* the settlement frees what it holds of balances */
 	starts_unprepare(work);
 	work->wait_after = wait;
