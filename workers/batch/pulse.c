@@ -77,12 +77,18 @@ static void send_beat(struct batcher *w, nsec now)
 		send_renew(w);
 }
 
+/* The last beat counts too: after an outage everybody looks dead until they have beaten again. */
+static bool is_fit_to_judge(const struct batcher *w, nsec now)
+{
+	return w->unbroken_since > 0 && now - w->beat_acked <= BEAT_GAP &&
+	       now - w->unbroken_since >= FIT_TO_JUDGE;
+}
+
 static void send_sweep(struct batcher *w, nsec now)
 {
 	struct pg_args *args = pg_args_create();
-	bool fit = w->unbroken_since > 0 && now - w->unbroken_since >= FIT_TO_JUDGE;
 
-	pg_int(args, fit ? MOST_ORPHANS : 0);
+	pg_int(args, is_fit_to_judge(w, now) ? MOST_ORPHANS : 0);
 	pg_int(args, MOST_DELTAS);
 	w->sweep_open = true;
 	w->sweep_at = now + SWEEP_EVERY / 2 + random_below(&w->random, SWEEP_EVERY);
