@@ -16,6 +16,11 @@ json_t *json_read(const char *bytes, size_t len, enum json_origin origin, struct
 
 	flags |= origin == JSON_OURS ? JSON_REJECT_DUPLICATES : JSON_ALLOW_NUL;
 	value = json_quick(bytes, len, origin);
+	if (!value && len > 0 && memchr(bytes, '\0', len)) {
+		/* The library would take one for a blank. */
+		error_set(err, ERROR_REJECT, "not JSON: a zero byte");
+		return NULL;
+	}
 	if (!value)
 		value = json_loadb(bytes, len, flags, &why);
 	if (!value)

@@ -120,7 +120,10 @@ bool timestamp_parse(const char *text, nsec *wall)
 	nsec fraction;
 
 	if (!read_date(&p, &seconds) || !skip(&p, "Tt ") || !read_time(&p, &seconds) ||
-	    !read_fraction(&p, &fraction) || !read_zone(&p, &seconds) || *p || seconds < 0)
+	    !read_fraction(&p, &fraction) || !read_zone(&p, &seconds) || *p)
+		return false;
+	/* A zone or a leap second may carry a date out of the years we write. */
+	if (seconds < 0 || seconds >= days_of(2501, 1, 1) * 86400)
 		return false;
 	*wall = (nsec)seconds * NSEC_PER_SEC + fraction;
 	return true;
