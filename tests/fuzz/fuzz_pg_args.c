@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (args) {
 		save(text, len, &saved);
 		save(saved.data, saved.len, &again);
-		ENSURE(saved.len == len && again.len == len && memcmp(saved.data, again.data, len) == 0);
+		ENSURE(saved.len == len && again.len == len &&
+		       memcmp(saved.data, again.data, len) == 0);
 	}
 	free(text);
 	return 0;
