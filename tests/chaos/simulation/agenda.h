@@ -30,6 +30,7 @@ enum event_kind {
 	EVENT_FAULT,
 	EVENT_CANCEL,
 	EVENT_RERUN,
+	EVENT_WAKE,  /* a stall ends */
 	EVENT_START, /* a worker's process starts */
 	EVENT_HEAL,
 };

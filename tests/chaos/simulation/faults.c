@@ -69,13 +69,27 @@ static void crash(struct world *world)
 static void stall(struct world *world)
 {
 	struct worker *w = some_worker(world);
+	nsec length = world_between(world, NSEC_PER_SEC, 30 * NSEC_PER_SEC);
 
 	if (!w)
 		return;
 	note_holds(world, w, FAULT_STALL);
-	w->stalled_until = world->now + world_between(world, NSEC_PER_SEC, 30 * NSEC_PER_SEC);
+	fleet_stall(world, w, world->now + length);
 	TRACE(world, "w%d stalls", w->slot);
-	if (w->stalled_until - world->now > 8 * NSEC_PER_SEC)
+	/* People lose patience with what it holds. */
+	for (const struct hold *hold = w->holds; hold; hold = hold->next)
+		if (world_chance(world, 100))
+			agenda_add(
+				&world->agenda,
+				(struct event){.at = world->now + world_between(world, 0, length),
+					       .kind = EVENT_CANCEL,
+					       .number = hold->number});
+	/* Connections of one who is silent break, and come back one by one. */
+	for (int i = 0; i < CONN_COUNT; i++)
+		if (length > 10 * NSEC_PER_SEC && world_chance(world, 250))
+			fleet_break(world, w, i,
+				    length + world_between(world, 0, 2 * NSEC_PER_SEC));
+	if (length > 8 * NSEC_PER_SEC)
 		agenda_add(&world->agenda, (struct event){.at = world->now + 8 * NSEC_PER_SEC,
 							  .kind = EVENT_EXPIRE,
 							  .worker = w->slot,
@@ -137,39 +151,61 @@ static void rewind_log(struct world *world)
 	broker_rebalance(&world->broker, (unsigned)log);
 }
 
+static void stop(struct world *world)
+{
+	struct worker *w = some_worker(world);
+
+	if (!w)
+		return;
+	note_holds(world, w, FAULT_TERM);
+	TRACE(world, "w%d is told to stop", w->slot);
+	fleet_stop(world, w);
+}
+
+static void slow_db(struct world *world)
+{
+	note_all(world, FAULT_DB_SLOW);
+	world->db_slow_until = world->now + world_between(world, NSEC_PER_SEC, 6 * NSEC_PER_SEC);
+}
+
+static void rebalance(struct world *world)
+{
+	note_all(world, FAULT_REBALANCE);
+	broker_rebalance(&world->broker, (unsigned)random_below(&world->random, SLOTS));
+}
+
+static const struct {
+	void (*strike)(struct world *world);
+	unsigned weight;
+} faults[] = {
+	{crash, 22},
+	{stall, 14},
+	{stop, 6},
+	{break_connection, 22},
+	{take_db_away, 5},
+	{slow_db, 6},
+	{take_broker_away, 5},
+	{rebalance, 14},
+	{rewind_log, 6},
+};
+
+static size_t draw(struct world *world)
+{
+	uint64_t at = random_below(&world->random, 100);
+	size_t i = 0;
+
+	for (; at >= faults[i].weight; i++)
+		at -= faults[i].weight;
+	return i;
+}
+
+/* Every other seed has a theme: one fault that comes again and again. */
 void faults_strike(struct world *world)
 {
-	uint64_t draw = random_below(&world->random, 100);
+	bool themed = world->seed % 2 && world_chance(world, 600);
 
 	world->faults++;
-	if (draw < 22) {
-		crash(world);
-	} else if (draw < 36) {
-		stall(world);
-	} else if (draw < 42) {
-		struct worker *w = some_worker(world);
-
-		if (w) {
-			note_holds(world, w, FAULT_TERM);
-			TRACE(world, "w%d is told to stop", w->slot);
-			fleet_stop(world, w);
-		}
-	} else if (draw < 64) {
-		break_connection(world);
-	} else if (draw < 69) {
-		take_db_away(world);
-	} else if (draw < 75) {
-		note_all(world, FAULT_DB_SLOW);
-		world->db_slow_until = world->now +
-				       world_between(world, NSEC_PER_SEC, 6 * NSEC_PER_SEC);
-	} else if (draw < 80) {
-		take_broker_away(world);
-	} else if (draw < 94) {
-		note_all(world, FAULT_REBALANCE);
-		broker_rebalance(&world->broker, (unsigned)draw);
-	} else {
-		rewind_log(world);
-	}
+	faults[themed ? world->seed / 2 % COUNT_OF(faults) : draw(world)].strike(world);
 }
 
 void faults_heal(struct world *world)
@@ -181,8 +217,10 @@ void faults_heal(struct world *world)
 	for (int i = 0; i < SLOTS; i++) {
 		struct worker *w = world->workers[i];
 
-		if (w && w->stalled_until > world->now)
+		if (w && w->stalled_until > world->now) {
 			w->stalled_until = world->now;
+			fleet_wake(world, w);
+		}
 		for (int c = 0; w && c < CONN_COUNT; c++)
 			if (w->conns[c].up_at > world->now)
 				w->conns[c].up_at = world->now;

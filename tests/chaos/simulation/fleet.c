@@ -24,6 +24,7 @@ struct worker *fleet_create(struct world *world, int slot)
 	w->id = world_uuid(world);
 	w->targets = targets_create(world->config);
 	w->again_tail = &w->again;
+	w->deferred_tail = &w->deferred;
 	w->groups_tail = &w->groups;
 	w->compare_at = world->now + COMPARE_EVERY;
 	w->outbox_at = w->sweep_at = world->now;
@@ -89,6 +90,15 @@ static void ask(struct world *world, struct worker *w, enum request_kind kind, i
 	fleet_send(world, w, r);
 }
 
+/* is_fit_to_judge() of keeper.c; "judge-by-the-past" is what it once did: an outage killed all. */
+static bool is_fit_to_judge(const struct world *world, const struct worker *w)
+{
+	bool fresh = world->now - w->beat_acked <= BEAT_GAP ||
+		     world_is_mutated(world, MUTATION_JUDGE_BY_THE_PAST);
+
+	return w->unbroken_since > 0 && fresh && world->now - w->unbroken_since >= FIT_TO_JUDGE;
+}
+
 static void keep_house(struct world *world, struct worker *w)
 {
 	nsec now = world->now;
@@ -108,8 +118,7 @@ static void keep_house(struct world *world, struct worker *w)
 	if (now >= w->sweep_at && !w->sweep_open) {
 		w->sweep_open = true;
 		w->sweep_at = now + world_between(world, SWEEP_EVERY / 2, SWEEP_EVERY * 3 / 2);
-		ask(world, w, REQUEST_SWEEP, CONN_SWEEP,
-		    w->unbroken_since > 0 && now - w->unbroken_since >= FIT_TO_JUDGE);
+		ask(world, w, REQUEST_SWEEP, CONN_SWEEP, is_fit_to_judge(world, w));
 	}
 	if (!w->comparing && w->registered && !w->pull_open &&
 	    fleet_conn_ready(world, w, CONN_CLAIM) &&
@@ -333,6 +342,37 @@ static void answer(struct world *world, struct worker *w, struct sending *sendin
 	}
 }
 
+static void defer(struct world *world, struct worker *w, const struct event *event)
+{
+	struct deferred *deferred = world_keep(world, sizeof(*deferred));
+
+	deferred->event = *event;
+	*w->deferred_tail = deferred;
+	w->deferred_tail = &deferred->next;
+}
+
+void fleet_stall(struct world *world, struct worker *w, nsec until)
+{
+	if (until > w->stalled_until)
+		w->stalled_until = until;
+	agenda_add(&world->agenda,
+		   (struct event){
+			   .at = until, .kind = EVENT_WAKE, .worker = w->slot, .life = w->life});
+}
+
+void fleet_wake(struct world *world, struct worker *w)
+{
+	if (w->stalled_until > world->now)
+		return; /* stalled again */
+	w->woke_at = world->now;
+	for (struct deferred *d = w->deferred; d; d = d->next) {
+		d->event.at = world->now;
+		agenda_add(&world->agenda, d->event);
+	}
+	w->deferred = NULL;
+	w->deferred_tail = &w->deferred;
+}
+
 void fleet_event(struct world *world, struct event *event)
 {
 	struct worker *w = world->workers[event->worker];
@@ -341,8 +381,7 @@ void fleet_event(struct world *world, struct event *event)
 	if (!w || w->life != event->life)
 		return;
 	if (w->stalled_until > world->now) {
-		event->at = w->stalled_until;
-		agenda_add(&world->agenda, *event);
+		defer(world, w, event);
 		return;
 	}
 	switch (event->kind) {

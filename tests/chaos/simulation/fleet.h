@@ -122,6 +122,7 @@ struct sending {
 	struct claimed *claimed;
 	struct standing *standing;
 	struct uuid *ids;
+	struct decided_row *decided;
 	struct look *looks;
 	struct outbox_row **debts;
 	size_t count;
@@ -141,11 +142,17 @@ struct parcel {
 	bool ok;
 };
 
+struct deferred {
+	struct event event;
+	struct deferred *next;
+};
+
 struct worker {
 	int slot;
 	uint64_t life;
 	struct uuid id;
-	nsec stalled_until;
+	nsec stalled_until, woke_at;
+	struct deferred *deferred, **deferred_tail; /* what happened meanwhile, in its order */
 	struct targets *targets;
 	struct connection {
 		unsigned generation;
@@ -185,6 +192,9 @@ struct worker {
 struct worker *fleet_create(struct world *world, int slot);
 void fleet_crash(struct world *world, int slot);
 void fleet_event(struct world *world, struct event *event);
+/* Stands still until then: what comes meanwhile waits. */
+void fleet_stall(struct world *world, struct worker *w, nsec until);
+void fleet_wake(struct world *world, struct worker *w);
 void fleet_stop(struct world *world, struct worker *w);
 size_t fleet_holding(const struct worker *w);
 

@@ -208,6 +208,25 @@ void starts_run(struct world *world, struct worker *w)
 	flush(world, w);
 }
 
+static void close_unsent(struct settlement *s, const struct hold *hold)
+{
+	s->closes = true;
+	s->attempt_id = hold->intent.attempt_id;
+	s->attempt_state = "throttled";
+	s->verdict = s->purpose = s->reply = "not_sent";
+}
+
+/* not_ours() of starts.c; "leave-intent" is what it once did, and left an open attempt behind. */
+static void not_ours(struct world *world, struct worker *w, struct hold *hold)
+{
+	struct settlement *s = judge_end(world, hold, "CLAIMED", "", 0);
+
+	if (!world_is_mutated(world, MUTATION_LEAVE_INTENT))
+		close_unsent(s, hold);
+	starts_unprepare(world, hold);
+	settles_add(world, w, hold, s);
+}
+
 void starts_answer(struct world *world, struct worker *w, struct sending *sending)
 {
 	struct request *r = sending->request;
@@ -220,12 +239,10 @@ void starts_answer(struct world *world, struct worker *w, struct sending *sendin
 			written |= uuid_equal(&sending->ids[k], &r->intends[i].intent->attempt_id);
 		if (hold->state != HOLD_INTENDING)
 			continue; /* only a mutated worker */
-		if (written) {
+		if (written)
 			starts_send(world, w, hold);
-		} else {
-			starts_unprepare(world, hold);
-			settles_add(world, w, hold, judge_end(world, hold, "CLAIMED", "", 0));
-		}
+		else
+			not_ours(world, w, hold);
 	}
 }
 
@@ -235,10 +252,7 @@ static void not_sent(struct world *world, struct worker *w, struct hold *hold)
 {
 	struct settlement *s = judge_end(world, hold, "CLAIMED", "", NSEC_PER_SEC);
 
-	s->closes = true;
-	s->attempt_id = hold->intent.attempt_id;
-	s->attempt_state = "throttled";
-	s->verdict = s->purpose = s->reply = "not_sent";
+	close_unsent(s, hold);
 	starts_unprepare(world, hold);
 	hold->wait_after = NSEC_PER_SEC;
 	settles_add(world, w, hold, s);

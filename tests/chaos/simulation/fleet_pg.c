@@ -134,15 +134,15 @@ static void run_settle(struct world *world, struct sending *sending)
 {
 	struct request *r = sending->request;
 
-	sending->ids = world_keep(world, r->count * sizeof(*sending->ids));
+	sending->decided = world_keep(world, r->count * sizeof(*sending->decided));
 	/* What is replayed from the spool was decided by a worker that is dead, under its epoch. */
 	oracle_before_settle(world, r->kind == REQUEST_REPLAY ? NULL : &r->worker_id,
 			     r->settlements, r->count);
-	sending->ok = tables_settle(world->db, r->settlements, r->count, sending->ids,
+	sending->ok = tables_settle(world->db, r->settlements, r->count, sending->decided,
 				    &sending->count);
 	if (!sending->ok)
 		world_violate(world, "I2", "a settle would give a run its second outcome");
-	oracle_after_settle(world, sending->ids, sending->count);
+	oracle_after_settle(world, sending->decided, sending->count);
 }
 
 /* Each attempt written off may have reached the provider: that excuses one call more. */
@@ -214,6 +214,7 @@ static void run(struct world *world, struct sending *sending)
 	case REQUEST_SWEEP:
 		if (r->flag)
 			tables_repair_orphans(db, 2000);
+		oracle_repaired(world);
 		excuse_lost(world);
 		sending->count = tables_suspects(db);
 		break;

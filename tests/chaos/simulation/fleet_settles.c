@@ -81,6 +81,19 @@ static void decided(struct world *world, struct worker *w, struct settlement *s)
 	fleet_drop(world, w, hold);
 }
 
+/* find_decided() of settles.c; "settle-by-job" is what it once did, and told what was not decided.
+ */
+static bool was_decided(const struct world *world, const struct sending *sending,
+			const struct settlement *s)
+{
+	for (size_t i = 0; i < sending->count; i++)
+		if (uuid_equal(&sending->decided[i].job_id, &s->job_id) &&
+		    (sending->decided[i].epoch == s->epoch ||
+		     world_is_mutated(world, MUTATION_SETTLE_BY_JOB)))
+			return true;
+	return false;
+}
+
 static void read_settle(struct world *world, struct worker *w, struct sending *sending)
 {
 	struct request *r = sending->request;
@@ -88,11 +101,7 @@ static void read_settle(struct world *world, struct worker *w, struct sending *s
 	size_t left_count = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
-		bool hit = false;
-
-		for (size_t k = 0; k < sending->count; k++)
-			hit |= uuid_equal(&sending->ids[k], &r->settlements[i]->job_id);
-		if (hit)
+		if (was_decided(world, sending, r->settlements[i]))
 			decided(world, w, r->settlements[i]);
 		else
 			left[left_count++] = r->settlements[i];

@@ -21,8 +21,14 @@
 	  "a job that moves keeps its hop, so its message is a duplicate")                         \
 	X(DROP_FOLLOW_UP, "drop-follow-up", "I5",                                                  \
 	  "a follow-up read together with its job's envelope is taken for a repetition")           \
-	X(SHARED_CLAIM_ID, "shared-claim-id", "I4",                                                \
+	X(SHARED_CLAIM_ID, "shared-claim-id", "I4 I5",                                             \
 	  "messages of one job are claimed under one id")                                          \
+	X(SETTLE_BY_JOB, "settle-by-job", "I2",                                                    \
+	  "a worker takes any decision on its job for its own")                                    \
+	X(LEAVE_INTENT, "leave-intent", "I3",                                                      \
+	  "an intent that was refused the second time stays open from the first")                  \
+	X(JUDGE_BY_THE_PAST, "judge-by-the-past", "I8",                                            \
+	  "after an outage a worker judges the others by beats of before")                         \
 	X(OFFSET_BEFORE_COMMIT, "offset-before-commit", "I5",                                      \
 	  "offsets are stored when the claim is sent")                                             \
 	X(PUBLISH_EARLY, "publish-early", "I7", "events leave before what they say has committed") \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ensure.h"
+#include "fleet.h"
 
 /* The settle in hand: what each of its jobs looked like before. */
 static struct {
@@ -200,18 +201,21 @@ static void look_at_debts(struct world *world, const struct settlement *s)
 			      world_number(&s->job_id), s->state);
 }
 
-void oracle_after_settle(struct world *world, const struct uuid *decided, size_t count)
+void oracle_after_settle(struct world *world, const struct decided_row *decided, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t k = 0;
 
-		while (k < before_count && !uuid_equal(&before[k].settlement->job_id, &decided[i]))
+		while (k < before_count &&
+		       (!uuid_equal(&before[k].settlement->job_id, &decided[i].job_id) ||
+			(before[k].settlement->epoch != decided[i].epoch &&
+			 world->options.mutation != MUTATION_NO_EPOCH_GUARD)))
 			k++;
 		ENSURE(k < before_count);
 		if (!before[k].was_held || before[k].epoch != before[k].settlement->epoch)
-			world_violate(world, "I8",
-				      "job %d was decided (%s) by one who does not hold it",
-				      world_number(&decided[i]), before[k].settlement->state);
+			world_violate(
+				world, "I8", "job %d was decided (%s) by one who does not hold it",
+				world_number(&decided[i].job_id), before[k].settlement->state);
 		look_at_debts(world, before[k].settlement);
 	}
 	for (size_t i = 0; i < world->db->touched_job_count; i++) {
@@ -224,6 +228,27 @@ void oracle_after_settle(struct world *world, const struct uuid *decided, size_t
 		if (++spec->ends[job->run] > 1)
 			world_violate(world, "I2", "job %d ended twice in run %d",
 				      world_number(&job->id), (int)job->run);
+	}
+}
+
+/* A worker that runs, and has had the time to say so, is not dead: whatever Postgres went through.
+ */
+void oracle_repaired(struct world *world)
+{
+	for (size_t i = 0; i < world->db->touched_job_count; i++) {
+		const struct job_row *job = world->db->touched_jobs[i];
+		const struct spec *spec = world_spec(world, &job->id);
+
+		for (int slot = 0; slot < SLOTS && spec->held; slot++) {
+			const struct worker *w = world->workers[slot];
+
+			if (w && uuid_equal(&w->id, &spec->holder) && !w->ended &&
+			    w->stalled_until <= world->now &&
+			    world->now - w->woke_at > 10 * NSEC_PER_SEC)
+				world_violate(world, "I8",
+					      "job %d was taken from a worker that lives",
+					      world_number(&job->id));
+		}
 	}
 }
 

@@ -9,7 +9,7 @@
  *	I4  accepted calls per (job, run, hop) ≤ 1 + faults that hit it
  *	I5  no offset is committed beyond a message that is not safe in the tables
  *	I7  every outcome has its follow-up, no follow-up is without its outcome
- *	I8  only who holds a job decides it
+ *	I8  only who holds a job decides it, and nobody takes it from one who lives
  *	I10 after healing everything ends in time
  *	I13 a job whose cancellation was acknowledged is never done
  */
@@ -24,7 +24,10 @@ void oracle_look(struct world *world);
 /* A settlement by this worker is about to be executed: may it decide? */
 void oracle_before_settle(struct world *world, const struct uuid *sender,
 			  struct settlement *const *settlements, size_t count);
-void oracle_after_settle(struct world *world, const struct uuid *decided, size_t count);
+void oracle_after_settle(struct world *world, const struct decided_row *decided, size_t count);
+
+/* Orphans were repaired: whose were they? */
+void oracle_repaired(struct world *world);
 
 void oracle_accepted(struct world *world, const struct phone_call *call);
 void oracle_billed(struct world *world, const struct phone_call *call);

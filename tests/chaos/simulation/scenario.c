@@ -26,7 +26,7 @@ static void make_spec(struct world *world, int number)
 	job->task = tasks[random_below(&world->random, COUNT_OF(tasks))];
 	job->tier = job->max_tier = job->reply_topic = "";
 	memset(job->fingerprint.bytes, number + 1, sizeof(job->fingerprint.bytes));
-	if (world_chance(world, 40))
+	if (world_chance(world, 80))
 		job->deadline = world->now +
 				world_between(world, 5 * NSEC_PER_SEC, 60 * NSEC_PER_SEC);
 	if (world_chance(world, 60))

@@ -114,6 +114,12 @@ struct worker_row {
 	bool stopping, ended;
 };
 
+/* What settle returns of each job it decided. */
+struct decided_row {
+	struct uuid job_id;
+	int32_t epoch;
+};
+
 struct tables {
 	nsec now; /* the database's clock */
 	enum mutation mutation;
@@ -151,7 +157,7 @@ size_t tables_pull(struct tables *t, const struct uuid *owner, const struct uuid
 size_t tables_intend(struct tables *t, const struct uuid *owner, const struct intend_row *rows,
 		     size_t count, struct uuid *attempts);
 bool tables_settle(struct tables *t, struct settlement *const *settlements, size_t count,
-		   struct uuid *decided, size_t *decided_count);
+		   struct decided_row *decided, size_t *decided_count);
 bool tables_reject(struct tables *t, const struct reject_row *rows, size_t count);
 
 size_t tables_repair_orphans(struct tables *t, size_t most);

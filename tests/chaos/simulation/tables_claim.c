@@ -224,7 +224,7 @@ bool tables_reject(struct tables *t, const struct reject_row *rows, size_t count
 		*debt = (struct outbox_row){
 			.event_id = row->event_id,
 			.job_id = row->job_id ? *row->job_id : row->event_id,
-			.next_try = t->now + 20 * NSEC_PER_SEC,
+			.next_try = t->now,
 			.kind = "reject",
 			.topic = row->dead_topic,
 			.body = row->dead_letter,

@@ -69,9 +69,10 @@ static void decide(struct tables *t, struct job_row *job, const struct settlemen
 	tables_touch_job(t, job);
 }
 
-static pico minus(pico a, pico b)
+/* cost - coalesce(bound, 0) */
+static pico minus(pico cost, pico bound)
 {
-	return a == PICO_UNPRICED || b == PICO_UNPRICED ? PICO_UNPRICED : a - b;
+	return cost == PICO_UNPRICED ? PICO_UNPRICED : cost - (bound == PICO_UNPRICED ? 0 : bound);
 }
 
 static enum attempt_row_state attempt_state_named(const char *name)
@@ -180,7 +181,7 @@ static bool doubles_outcome(const struct tables *t, struct settlement *const *se
 
 /* sql/statements/settle.sql */
 bool tables_settle(struct tables *t, struct settlement *const *settlements, size_t count,
-		   struct uuid *decided, size_t *decided_count)
+		   struct decided_row *decided, size_t *decided_count)
 {
 	*decided_count = 0;
 	if (doubles_outcome(t, settlements, count))
@@ -197,7 +198,7 @@ bool tables_settle(struct tables *t, struct settlement *const *settlements, size
 			continue;
 		answer(t, job, s);
 		owe(t, s);
-		decided[(*decided_count)++] = s->job_id;
+		decided[(*decided_count)++] = (struct decided_row){s->job_id, job->epoch};
 	}
 	return true;
 }

@@ -267,6 +267,11 @@ static void step(struct world *world, struct event *event)
 	case EVENT_RERUN:
 		scenario_rerun(world, event->number);
 		break;
+	case EVENT_WAKE:
+		if (world->workers[event->worker] &&
+		    world->workers[event->worker]->life == event->life)
+			fleet_wake(world, world->workers[event->worker]);
+		break;
 	case EVENT_START:
 		world->workers[event->worker] = fleet_create(world, event->worker);
 		break;
