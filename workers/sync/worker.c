@@ -17,6 +17,9 @@
 #define AGAIN_AFTER (100 * NSEC_PER_MSEC)
 #define STALLED_AFTER (60 * NSEC_PER_SEC)
 #define ALONE_IDLE (2 * NSEC_PER_SEC) /* so long without a suspect it is looked for */
+#define ALONE_TURN                                                                               \
+	(10 * NSEC_PER_SEC) /* with suspects; then the others have theirs, however many are left \
+			     */
 #define LAST_WORDS \
 	(10 * NSEC_PER_SEC) /* after the grace period: to settle, publish and end the row */
 #define MAX_SCHEMAS 512
@@ -387,6 +390,7 @@ static void be_alone(struct worker *w, nsec now)
 	if (!w->alone && w->suspects_due > 0 && now >= w->alone_until) {
 		w->alone = true;
 		w->alone_until = now + ALONE_IDLE;
+		w->alone_ends = 0;
 		log_info("alone", "suspects=%d", w->suspects_due);
 	}
 	if (!w->alone)
@@ -396,8 +400,11 @@ static void be_alone(struct worker *w, nsec now)
 				 ALONE_IDLE; /* the others are still leaving, or it is running */
 		return;
 	}
-	claims_pull(w, now);
-	if (now >= w->alone_until && !w->pull_open) {
+	if (w->alone_ends == 0)
+		w->alone_ends = now + ALONE_TURN;
+	if (now < w->alone_ends)
+		claims_pull(w, now);
+	if ((now >= w->alone_until || now >= w->alone_ends) && !w->pull_open) {
 		w->alone = false;
 		w->suspects_due = 0;
 		w->alone_until = now + 5 * NSEC_PER_SEC; /* the others have their turn */

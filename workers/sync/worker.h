@@ -122,6 +122,7 @@ struct worker {
 	struct quota *quota;
 	struct readahead *readahead;
 	struct price_book prices;
+	bool has_prices; /* read once; a call made before would be unpriced */
 	struct http *http;
 	struct kafka_consumer *consumer;
 	struct kafka_producer *producer;
@@ -182,6 +183,7 @@ struct worker {
 	int suspects_due;
 	bool alone;	  /* draining for, or running, a suspect */
 	nsec alone_until; /* with nothing in hand; moves on while there is */
+	nsec alone_ends;  /* when its turn with suspects is over; 0: the others are still leaving */
 
 	nsec started;
 	nsec progress_at; /* something was completed */
