@@ -24,6 +24,8 @@ static const char *trouble(const struct worker *w, nsec now)
 						      : "connecting to postgres";
 	if (w->stop_at)
 		return "stopping";
+	if (!w->has_prices)
+		return "the prices are not read yet";
 	if (!starts_allowed(w, now))
 		return "no beat acknowledged for 10 s";
 	return kafka_consumer_trouble(w->consumer);

@@ -229,6 +229,9 @@ void keeper_answer(struct worker *w, struct request *request, struct pg_answer *
 	case REQUEST_PRICES:
 		if (answer->rows)
 			store_prices_read(answer->rows, &w->prices);
+		w->has_prices |= answer->rows != NULL;
+		if (!w->has_prices)
+			w->prices_at = now + NSEC_PER_SEC;
 		break;
 	case REQUEST_END:
 		w->ended = true;

@@ -22,7 +22,7 @@
 
 bool starts_allowed(const struct worker *w, nsec now)
 {
-	return w->beat_acked > 0 && now - w->beat_acked < BEAT_TOO_OLD;
+	return w->has_prices && w->beat_acked > 0 && now - w->beat_acked < BEAT_TOO_OLD;
 }
 
 /* --- where to, and for how much --- */
