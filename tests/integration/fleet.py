@@ -428,7 +428,7 @@ class Fleet:
             paths.append(os.path.join(self.directory, f"message-{i}"))
             with open(paths[-1], "wb") as file:
                 file.write(body)
-        self.run(["kcat", "-P", "-q", "-b", self.brokers, "-t", topic, "-X", "acks=all",
+        self.run(["kcat", "-P", "-b", self.brokers, "-t", topic, "-X", "acks=all",
                   "-X", "message.max.bytes=12000000", *options, *paths])
 
     def consume(self, topic):

@@ -8,10 +8,10 @@ import sys
 import uuid
 
 import contract
-from fleet import KAFKA, SCHEMA, SLUICE, Fleet, claim, same, say, sure, wait_for
+from fleet import KAFKA, SCHEMA, SLUICE, Failed, Fleet, claim, same, say, sure, wait_for
 
 TOPIC = "sluice.economy.normal"
-HUGE = (3 if KAFKA == "embedded" else 10) << 20  # the embedded broker keeps 5 MiB
+HUGE = 3 << 20 if KAFKA == "embedded" else 10 << 20  # the embedded broker keeps 5 MiB in all
 PRICES = """openai gpt-4o-mini snapshot=gpt-4o-mini-2024-07-18 window=128000 in=0.15 read=0.075 out=0.6
 openai gpt-untold snapshot=gpt-untold window=128000 in=1 read=0.5 out=2
 anthropic claude-haiku-4-5 snapshot=claude-haiku-4-5-20251001 window=200000 cache_min=4096 in=1 read=0.1 write=1.25 write_1h=2 out=5
@@ -67,6 +67,18 @@ def bad_messages():
         "a follow-up of no job": json.dumps(
             {"version": 1, "job_id": str(uuid.uuid4()), "run": 1, "hop": 0}).encode(),
     }
+
+
+def refuse_huge(fleet, messages):
+    """The topics that `sluice topics create` makes do not take what no worker would read."""
+    name = f"{HUGE >> 20} MiB"
+    try:
+        fleet.produce_bytes(TOPIC, [messages.pop(name)], ["-p", "0"])
+    except Failed as failed:
+        sure("Message size too large" in str(failed), str(failed))
+        say(f"{name}: refused by Kafka")
+        return
+    raise Failed(f"Kafka took {name}")
 
 
 def check_letters(fleet, messages):
@@ -185,6 +197,8 @@ def main():
         pid = worker.process.pid
 
         messages = bad_messages()
+        if KAFKA == "real":
+            refuse_huge(fleet, messages)
         claim(f"{len(messages)} messages that are no job become dead letters with their bytes")
         fleet.produce_bytes(TOPIC, messages.values(), ["-p", "0"])  # their order is their offset
         check_letters(fleet, messages)
