@@ -105,6 +105,7 @@ static void add_real(struct buffer *out, double real)
 
 static void add_value(struct buffer *out, const json_t *value)
 {
+	ENSURE(value);
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
 		add_object(out, value);

@@ -103,8 +103,9 @@ wait_for 30 "T02 kills it" grep -qs T02 "$TEST_DIR/fired2"
 kill_program router || true
 router
 anonymous() { consume sluice.economy.normal | jq -r 'select(.business_unit == "anon") | .job_id'; }
-twice() { [ "$(anonymous | wc -l)" = 2 ]; }
-wait_for 30 "it is passed on twice" twice
+# Once or twice: the first copy may have died on its way out of the killed process.
+passed_on() { [ "$(anonymous | wc -l)" -ge 1 ]; }
+wait_for 30 "it is passed on" passed_on
 same "$(anonymous | sort -u | wc -l)" 1 "ids of the one job"
 
 claim "while the broker is away nothing is lost"

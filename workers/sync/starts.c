@@ -256,7 +256,7 @@ bool starts_prepare(struct worker *w, struct work *work, nsec now)
 bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *wait)
 {
 	const struct task *task = config_task(w->config, work->job->task);
-	struct quota_refusal refusal;
+	struct quota_refusal refusal = {0};
 
 	if (!quota_pays(w, work))
 		return false;
