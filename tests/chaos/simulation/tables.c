@@ -111,7 +111,7 @@ struct attempt_row *tables_add_attempt(struct tables *t, const struct uuid *work
 	return attempt;
 }
 
-void tables_book(struct tables *t, struct attempt_row *attempt, int kind, pico amount,
+void tables_book(struct tables *t, struct attempt_row *attempt, enum ledger_kind kind, pico amount,
 		 const char *purpose)
 {
 	ENSURE(t->ledger_count < TABLES_MOST_LEDGER);

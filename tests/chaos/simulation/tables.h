@@ -67,9 +67,11 @@ struct attempt_row {
 	int rows;    /* how many of them */
 };
 
+enum ledger_kind { LEDGER_CHARGE, LEDGER_UNKNOWN, LEDGER_ADJUSTMENT };
+
 struct ledger_row {
 	struct uuid attempt_id, job_id;
-	enum { LEDGER_CHARGE, LEDGER_UNKNOWN, LEDGER_ADJUSTMENT } kind;
+	enum ledger_kind kind;
 	int32_t run, hop;
 	pico amount; /* PICO_UNPRICED: NULL */
 	const char *purpose;
@@ -187,7 +189,7 @@ void tables_touch_attempt(struct tables *t, struct attempt_row *attempt);
 struct attempt_row *tables_add_attempt(struct tables *t, const struct uuid *worker,
 				       const struct job_row *job, int32_t epoch,
 				       const struct intent *intent);
-void tables_book(struct tables *t, struct attempt_row *attempt, int kind, pico amount,
+void tables_book(struct tables *t, struct attempt_row *attempt, enum ledger_kind kind, pico amount,
 		 const char *purpose);
 void tables_write_off(struct tables *t, const struct uuid *jobs, size_t count);
 
