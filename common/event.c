@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,4 +210,20 @@ void event_message_dead_letter(const struct event_message *message, struct buffe
 	buffer_text(out, truncated ? "true" : "false");
 	member_time(out, "finished_at", message->at);
 	buffer_byte(out, '}');
+}
+
+struct uuid event_message_id(const char *topic, int32_t partition, int64_t offset,
+			     const char *destination)
+{
+	char place[400];
+	struct digest digest;
+	struct uuid id;
+
+	snprintf(place, sizeof(place), "%s:%" PRId32 ":%" PRId64 ":%s", topic, partition, offset,
+		 destination);
+	digest = digest_of(place, strlen(place));
+	memcpy(id.bytes, digest.bytes, sizeof(id.bytes));
+	id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x80);
+	id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
+	return id;
 }

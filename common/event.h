@@ -65,6 +65,10 @@ struct event_message {
 	size_t max_bytes;
 	nsec at; /* wall clock */
 };
+
+/* The stable id of such a letter: the same message is always the same letter. */
+struct uuid event_message_id(const char *topic, int32_t partition, int64_t offset,
+			     const char *destination);
 void event_message_dead_letter(const struct event_message *message, struct buffer *out);
 
 #endif

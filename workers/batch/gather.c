@@ -431,21 +431,6 @@ static bool claim(struct batcher *w, struct gather_group *group, struct desk *de
 
 /* --- rejects --- */
 
-static struct uuid letter_id(const struct batcher *w, const struct rejected *rejected)
-{
-	char place[400];
-	struct digest digest;
-	struct uuid id;
-
-	snprintf(place, sizeof(place), "%s:%d:%lld:%s", rejected->topic, (int)rejected->partition,
-		 (long long)rejected->offset, w->dead_topic);
-	digest = digest_of(place, strlen(place));
-	memcpy(id.bytes, digest.bytes, sizeof(id.bytes));
-	id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x80);
-	id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
-	return id;
-}
-
 static char *letter_of(const struct batcher *w, const struct rejected *rejected,
 		       const struct uuid *event_id)
 {
@@ -480,7 +465,8 @@ static bool store_rejects(struct batcher *w, const struct gather_group *group)
 		return true;
 	for (size_t i = 0; i < group->reject_count; i++) {
 		const struct rejected *rejected = &group->rejects[i];
-		struct uuid event_id = letter_id(w, rejected);
+		struct uuid event_id = event_message_id(rejected->topic, rejected->partition,
+							rejected->offset, w->dead_topic);
 
 		letters[i] = letter_of(w, rejected, &event_id);
 		rows[i] = (struct reject_row){

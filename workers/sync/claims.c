@@ -148,21 +148,6 @@ static void send_classify(struct worker *w, struct request *request)
 	worker_send(w, request, "classify", store_classify_args(&request->claim_id, ids, count));
 }
 
-static struct uuid message_event_id(const struct worker *w, const struct rejected *rejected)
-{
-	char place[400];
-	struct digest digest;
-	struct uuid id;
-
-	snprintf(place, sizeof(place), "%s:%d:%lld:%s", rejected->topic, (int)rejected->partition,
-		 (long long)rejected->offset, w->dead_topic);
-	digest = digest_of(place, strlen(place));
-	memcpy(id.bytes, digest.bytes, sizeof(id.bytes));
-	id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x80);
-	id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
-	return id;
-}
-
 static char *dead_letter(const struct worker *w, const struct rejected *rejected,
 			 const struct uuid *event_id)
 {
@@ -195,7 +180,8 @@ static void send_reject(struct worker *w, struct request *request)
 
 	for (size_t i = 0; i < request->count; i++) {
 		const struct rejected *rejected = &group->rejects[request->from + i];
-		struct uuid event_id = message_event_id(w, rejected);
+		struct uuid event_id = event_message_id(rejected->topic, rejected->partition,
+							rejected->offset, w->dead_topic);
 
 		letters[i] = dead_letter(w, rejected, &event_id);
 		rows[i] = (struct reject_row){
