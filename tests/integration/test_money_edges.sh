@@ -33,7 +33,8 @@ claim "what the answer cost is booked whole where its bound had no price"
 	cat "$SLUICE_SOURCE/sql/statements/settle.sql"
 	printf ";\nEXECUTE settle('{%s}', ARRAY[today() - date '2000-01-01'], '{closed}', '{accept}', '{accepted}', '{answer}', '{200}', " $attempt
 	printf "'{new-model}', ARRAY[''], '{1}', '{1}', '{null}', '{null}', '{null}', '{t}', '{700}', '{5}', '{0}', '{0}', '{0}', '{2}', '{0}', '{0}'"
-	for _ in {24..49}; do printf ", '{}'"; done
+	parameters=$(grep -o '\$[0-9]*' "$SLUICE_SOURCE/sql/statements/settle.sql" | tr -d '$' | sort -n | tail -1)
+	for _ in $(seq 24 "$parameters"); do printf ", '{}'"; done # no decisions, no debts
 	printf ');\n'
 } >settle.sql
 psql -X -q -v ON_ERROR_STOP=1 "$POSTGRES_URL" -f settle.sql >/dev/null || fail "settle"
