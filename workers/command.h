@@ -52,6 +52,7 @@ struct command {
 	X(limits_set)       \
 	X(budgets_list)     \
 	X(budgets_set)      \
+	X(alerts_list)      \
 	X(audit)            \
 	X(status)           \
 	X(route)            \
