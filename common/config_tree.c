@@ -389,22 +389,28 @@ static json_t *masked_text(const char *name, const char *type, const char *text)
 	return json_string(shown);
 }
 
+/* The text in its place as it may be shown; NULL: it is no text, and was looked into. */
+static json_t *masked(const json_t *schema, const json_t *child, const char *name, json_t *value)
+{
+	const char *type;
+
+	definition(schema, child, &type);
+	if (json_is_string(value))
+		return masked_text(name, type, json_string_value(value));
+	mask(schema, child, value);
+	return NULL;
+}
+
 static void mask_object(const json_t *schema, const json_t *part, json_t *object)
 {
 	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
 		const char *name = json_object_iter_key(at);
 		json_t *value = json_object_iter_value(at);
 		const json_t *child = child_of(schema, part, name);
-		const char *type;
+		json_t *shown = child ? masked(schema, child, name, value) : NULL;
 
-		if (!child)
-			continue;
-		definition(schema, child, &type);
-		if (json_is_string(value))
-			json_object_iter_set_new(object, at,
-						 masked_text(name, type, json_string_value(value)));
-		else
-			mask(schema, child, value);
+		if (shown)
+			json_object_iter_set_new(object, at, shown);
 	}
 }
 
@@ -417,8 +423,12 @@ static void mask(const json_t *schema, const json_t *part, json_t *value)
 	if (!json_is_array(value))
 		return;
 	items = child_of(schema, part, NULL);
-	for (size_t i = 0; items && i < json_array_size(value); i++)
-		mask(schema, items, json_array_get(value, i));
+	for (size_t i = 0; items && i < json_array_size(value); i++) {
+		json_t *shown = masked(schema, items, "", json_array_get(value, i));
+
+		if (shown)
+			json_array_set_new(value, i, shown);
+	}
 }
 
 json_t *config_tree_masked(const json_t *tree)

@@ -311,6 +311,7 @@ START_TEST(secrets_are_never_shown)
 			   "tiers: [{name: t, candidates: [{provider: a, model: m}]}]\n"
 			   "postgres: {url: 'postgresql://u:very-secret@h/d'}\n"
 			   "worker: {listen_token: very-secret}\n"
+			   "api: {webhook_secrets: [very-secret, also-very-secret]}\n"
 			   "kafka: {options: {sasl.username: me, sasl.password: very-secret}}\n");
 	shown = config_show(config);
 	text = json_write(shown);
