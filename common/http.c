@@ -1,7 +1,9 @@
 #include "http.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -246,6 +249,10 @@ static int on_connected(void *context, char *address, char *local, int port, int
 			 address);
 		return CURL_PREREQFUNC_ABORT;
 	}
+	if (call->verdict == HTTP_FORBIDDEN) { /* of another address of the same name */
+		call->verdict = HTTP_NONE;
+		call->reply.text[0] = '\0';
+	}
 	enter(call, CALL_SENT);
 	return CURL_PREREQFUNC_OK;
 }
@@ -349,6 +356,29 @@ static int on_open(void *context, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
+/*
+ * The address is judged as it was resolved, for this very connection, so that a
+ * name that changes between a look and the call leads nowhere.
+ */
+static curl_socket_t on_socket_wanted(void *context, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct http_call *call = context;
+	char address[INET6_ADDRSTRLEN] = "";
+
+	(void)purpose;
+	if (call->public_only) {
+		(void)!getnameinfo(&to->addr, to->addrlen, address, sizeof(address), NULL, 0,
+				   NI_NUMERICHOST);
+		if (!address_is_public(address)) {
+			call->verdict = HTTP_FORBIDDEN;
+			snprintf(call->reply.text, sizeof(call->reply.text),
+				 "%s is no public address", address);
+			return CURL_SOCKET_BAD;
+		}
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static int on_timer(CURLM *multi, long milliseconds, void *context)
 {
 	struct http *http = context;
@@ -378,7 +408,7 @@ static void serve_sockets(struct http *http)
 
 /* -- the one sleep -- */
 
-static int nap_ms(const struct http *http, nsec now, nsec longest)
+nsec http_nap(const struct http *http, nsec now, nsec longest)
 {
 	nsec until = http->earliest < http->curl_due ? http->earliest : http->curl_due;
 	nsec nap = until <= now ? 0 : until - now;
@@ -387,9 +417,19 @@ static int nap_ms(const struct http *http, nsec now, nsec longest)
 		return 0;
 	if (longest < nap)
 		nap = longest;
-	if (nap > LONGEST_NAP)
-		nap = LONGEST_NAP;
+	return nap;
+}
+
+static int nap_ms(const struct http *http, nsec now, nsec longest)
+{
+	nsec nap = http_nap(http, now, longest < LONGEST_NAP ? longest : LONGEST_NAP);
+
 	return (int)((nap + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+}
+
+int http_fd(const struct http *http)
+{
+	return socket_set_fd(http->sockets);
 }
 
 static unsigned ready_of(const struct http_descriptor *d, short revents)
@@ -458,6 +498,8 @@ static void set_constants(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, http);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, http);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_connected);

@@ -131,6 +131,13 @@ void http_cancel(struct http *http, struct http_call *call);
 /* Sleep until a call or a descriptor needs us, at most so long; then move all calls on. */
 void http_wait(struct http *http, struct http_descriptor *others, size_t count, nsec longest);
 
+/*
+ * To wait for these calls in a http_wait() of others: the descriptor to read
+ * from, and how long to sleep at most. Then move on with http_wait(http, NULL, 0, 0).
+ */
+int http_fd(const struct http *http);
+nsec http_nap(const struct http *http, nsec now, nsec longest);
+
 /* The next finished call's reply; NULL: none now. */
 struct http_reply *http_finished(struct http *http);
 void http_reply_release(struct http *http, struct http_reply *reply);
