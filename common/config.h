@@ -159,6 +159,16 @@ struct api_settings {
 	bool webhook_private;	       /* webhooks may go to private addresses */
 };
 
+struct alert_settings {
+	const char *webhook; /* "": only into the table */
+	double hour_factor;  /* of these a 0 is: not looked at */
+	double burst_factor;
+	double request_usd;
+	double share_factor;
+	double min_usd;
+	int64_t min_calls;
+};
+
 struct config {
 	json_t *tree; /* owned, with secrets resolved; everything borrows from it */
 	struct kafka_settings kafka;
@@ -166,6 +176,7 @@ struct config {
 	struct worker_settings worker;
 	struct batch_settings batch;
 	struct api_settings api;
+	struct alert_settings alerts;
 	struct endpoint *endpoints;
 	size_t endpoint_count;
 	struct tier *tiers; /* cheapest first */

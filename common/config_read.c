@@ -125,6 +125,19 @@ static void fill_api(struct api_settings *api, const json_t *from)
 	api->webhook_private = json_bool_or(from, "webhook_private", false);
 }
 
+static void fill_alerts(struct alert_settings *alerts, const json_t *from)
+{
+	const json_t *anomalies = json_object_get(from, "anomalies");
+
+	alerts->webhook = text(from, "webhook");
+	alerts->hour_factor = json_number_or(anomalies, "hour_factor", 0);
+	alerts->burst_factor = json_number_or(anomalies, "burst_factor", 0);
+	alerts->request_usd = json_number_or(anomalies, "request_usd", 0);
+	alerts->share_factor = json_number_or(anomalies, "share_factor", 0);
+	alerts->min_usd = json_number_or(anomalies, "min_usd", 0);
+	alerts->min_calls = count(anomalies, "min_calls");
+}
+
 static void fill_endpoint(struct endpoint *endpoint, const char *name, const json_t *from)
 {
 	endpoint->name = name;
@@ -305,6 +318,7 @@ bool config_fill(struct config *config, const struct yaml *doc, struct error *er
 	fill_worker(&config->worker, json_object_get(tree, "worker"));
 	fill_batch(&config->batch, json_object_get(tree, "batch"));
 	fill_api(&config->api, json_object_get(tree, "api"));
+	fill_alerts(&config->alerts, json_object_get(tree, "alerts"));
 	fill_endpoints(config, json_object_get(tree, "providers"));
 	if (!fill_tiers(config, json_object_get(tree, "tiers"), doc, err))
 		return false;

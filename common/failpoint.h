@@ -71,7 +71,8 @@
 	X(R01, "submitted row committed, its message not yet sent") \
 	X(R02, "message sent, client not yet answered")             \
 	X(W01, "webhook answered, not yet recorded")                \
-	X(W02, "webhook failure recorded")
+	X(W02, "webhook failure recorded")                          \
+	X(W03, "webhook taken, not yet posted")
 
 #ifdef FAILPOINTS
 #define FAILPOINT(name) ((void)failpoint_hit(name))

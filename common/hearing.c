@@ -290,6 +290,24 @@ static void owe(struct settlement *s, const struct hearing *h, const struct even
 		       event_headers(h, &event.event_id, kind), buffer_take(&body), len);
 }
 
+/* Whatever the outcome: the result as it is on its topic. Its headers are those the job wishes. */
+static void owe_webhook(struct settlement *s, const struct hearing *h, const struct event *facts)
+{
+	const char *url = json_string_value(json_object_get(h->job->callback, "url"));
+	json_t *wished = json_object_get(h->job->callback, "headers");
+	struct event event = *facts;
+	struct buffer body = {0};
+	size_t len;
+
+	if (!url)
+		return;
+	event.event_id = job_event_id(&h->job->id, h->job->run, h->job->hop, "webhook", url);
+	event_result(&event, &body);
+	len = body.len;
+	settlement_owe(s, "webhook", &event.event_id, url, h->job->business_unit,
+		       wished ? json_write(wished) : xstrdup(""), buffer_take(&body), len);
+}
+
 static const char *outcome_name(const char *state)
 {
 	return strcmp(state, "DONE") == 0   ? "done"
@@ -332,6 +350,7 @@ static void owe_outcome(const struct court *court, struct settlement *s, const s
 		owe(s, h, &event, "result", court->results_topic, event_result);
 	if (*h->job->reply_topic && !(h->doomed && strcmp(h->doomed, "reply_topic") == 0))
 		owe(s, h, &event, "reply", h->job->reply_topic, event_result);
+	owe_webhook(s, h, &event);
 }
 
 static void answer_with(struct settlement *s, const char *answer, size_t len, bool is_json)

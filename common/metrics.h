@@ -98,7 +98,7 @@
 	X(GAUGE, outbox_rows, "", "Debts to the outside, as last seen")                           \
 	X(GAUGE, outbox_oldest_seconds, "", "Age of the oldest debt")                             \
 	X(COUNTER, webhook_deliveries_total, "result",                                            \
-	  "Webhook posts: delivered, failed, refused, exhausted")                                 \
+	  "Webhook posts: delivered, failed, refused, exhausted, gone")                           \
 	/* kafka */                                                                               \
 	X(COUNTER, rebalances_total, "kind", "Assignments and revocations of partitions")         \
 	X(COUNTER, kafka_errors_total, "code", "Errors librdkafka reported")                      \

@@ -20,12 +20,12 @@
 #include "usage.h"
 #include "uuid.h"
 
-#define MAX_DEBTS 3
+#define MAX_DEBTS 4
 
 /* Something owed to the outside: an event for a topic. */
 struct debt {
 	struct uuid event_id;
-	const char *kind; /* "result", "dead", "reply", "move": a constant */
+	const char *kind; /* "result", "dead", "reply", "move", "webhook": a constant */
 	char *topic;	  /* owned, and so below */
 	char *key;
 	char *headers; /* JSON object of header names and values */

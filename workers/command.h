@@ -62,6 +62,10 @@ struct command {
 	X(keys_create)      \
 	X(keys_list)        \
 	X(keys_revoke)      \
+	X(webhooks_list)    \
+	X(webhooks_show)    \
+	X(webhooks_resend)  \
+	X(webhooks_secret)  \
 	X(config_check)     \
 	X(config_show)      \
 	X(completion)       \

@@ -82,7 +82,7 @@ WITH closing AS MATERIALIZED (
 	FROM decided d JOIN decision i USING (job_id, epoch) WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
 ), owed AS (
 	INSERT INTO outbox (event_id, job_id, kind, topic, key, headers, body, next_try)
-	SELECT t.event_id, t.job_id, t.kind, t.topic, t.key, t.headers, t.body, now() + interval '20 s'
+	SELECT t.event_id, t.job_id, t.kind, t.topic, t.key, t.headers, t.body, CASE t.kind WHEN 'webhook' THEN now() ELSE now() + interval '20 s' END
 	FROM unnest($43::uuid[], $44::uuid[], $45::text[], $46::text[], $47::text[], $48::text[], $49::bytea[], $50::int[])
 		AS t(job_id, event_id, kind, topic, key, headers, body, epoch)
 	JOIN decided d USING (job_id, epoch)

@@ -38,6 +38,8 @@ static void publish(struct batcher *w, const struct settlement *s)
 	for (size_t i = 0; i < s->debt_count; i++) {
 		const struct debt *debt = &s->debts[i];
 
+		if (strcmp(debt->kind, "webhook") == 0)
+			continue; /* the sync workers post them */
 		outbox_produce(w->producer, &debt->event_id, debt->topic, debt->key, debt->headers,
 			       debt->body, debt->len);
 	}

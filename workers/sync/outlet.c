@@ -8,6 +8,7 @@
 
 #include "ensure.h"
 #include "failpoint.h"
+#include "hooks.h"
 #include "log.h"
 #include "metrics.h"
 #include "outbox.h"
@@ -23,6 +24,10 @@ void outlet_publish(struct worker *w, struct settlement *settlement)
 	for (size_t i = 0; i < settlement->debt_count; i++) {
 		const struct debt *debt = &settlement->debts[i];
 
+		if (strcmp(debt->kind, "webhook") == 0) {
+			hooks_hurry(w->hooks, clock_now());
+			continue;
+		}
 		outbox_produce(w->producer, &debt->event_id, debt->topic, debt->key, debt->headers,
 			       debt->body, debt->len);
 	}

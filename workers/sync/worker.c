@@ -8,6 +8,7 @@
 
 #include "ensure.h"
 #include "failpoint.h"
+#include "hooks.h"
 #include "job_contract.h"
 #include "log.h"
 #include "metrics.h"
@@ -112,6 +113,11 @@ static void dispatch(struct worker *w, struct pg_answer *answer, nsec now)
 		break;
 	case REQUEST_PARKED:
 		readahead_answer(w, request, answer, now);
+		break;
+	case REQUEST_HOOKS_TAKE:
+	case REQUEST_HOOKS_RECORD:
+	case REQUEST_ALERTS:
+		hooks_answer(w->hooks, request, answer, now);
 		break;
 	case REQUEST_REPLAY:
 		spool_answer(w, request, answer);
@@ -258,7 +264,8 @@ struct worker *worker_create(const struct config *config, struct error *err)
 	w->to_intend = xcalloc(config->worker.group_size, sizeof(struct work *));
 	name_topics(w);
 	w->http = http_create(&http, err);
-	if (!w->http || !open_kafka(w, err))
+	w->hooks = w->http ? hooks_create(w, err) : NULL;
+	if (!w->hooks || !open_kafka(w, err))
 		return NULL;
 	open_postgres(w);
 	if (*config->worker.listen) {
@@ -331,6 +338,7 @@ void worker_destroy(struct worker *w)
 	while (w->producer && kafka_producer_delivered(w->producer, &delivery))
 		free(delivery.token);
 	kafka_producer_destroy(w->producer);
+	hooks_destroy(w->hooks);
 	http_destroy(w->http);
 	quota_destroy(w->quota);
 	readahead_destroy(w->readahead);
@@ -477,6 +485,8 @@ static bool wind_down(struct worker *w, nsec now)
 	if (!has_left(w) || kafka_producer_unreported(w->producer) > 0 || w->paid_count > 0 ||
 	    w->paying || pg_open(w->pgs[PG_SWEEP]) > 0)
 		return false;
+	if (now < w->stop_at && !hooks_idle(w->hooks))
+		return false;
 	if (!w->ended && pg_ready(w->pgs[PG_BEAT]) && pg_open(w->pgs[PG_BEAT]) == 0) {
 		struct pg_args *args = pg_args_create();
 
@@ -541,6 +551,7 @@ static nsec nap(const struct worker *w, nsec now)
 	nsec longest = linger_ends(w, LONGEST_NAP, now);
 
 	longest = shorter(longest, kafka_consumer_nap(w->consumer, now));
+	longest = hooks_nap(w->hooks, now, longest);
 	if (quota_wake_at(w) > 0)
 		longest = sooner(longest, now, quota_wake_at(w));
 	for (const struct work *work = w->works.lists[WORK_WAITING].first; work; work = work->next)
@@ -555,7 +566,7 @@ static nsec nap(const struct worker *w, nsec now)
 
 static void sleep_until_needed(struct worker *w, int signals, nsec now, nsec longest)
 {
-	struct http_descriptor others[PG_COUNT + 4] = {
+	struct http_descriptor others[PG_COUNT + 5] = {
 		{.fd = signals, .wants = HTTP_READ},
 		{.fd = kafka_consumer_fd(w->consumer), .wants = HTTP_READ},
 		{.fd = kafka_producer_fd(w->producer), .wants = HTTP_READ},
@@ -567,6 +578,7 @@ static void sleep_until_needed(struct worker *w, int signals, nsec now, nsec lon
 			.fd = pg_fd(w->pgs[i]),
 			.wants = HTTP_READ | (pg_wants_write(w->pgs[i]) ? HTTP_WRITE : 0u),
 		};
+	others[count++] = hooks_descriptor(w->hooks);
 	if (w->door)
 		others[count++] = door_descriptor(w->door);
 	(void)now;
@@ -599,6 +611,7 @@ bool worker_run(struct worker *w, struct error *err)
 		spool_run(w, now);
 		quota_run(w, now);
 		readahead_run(w, now);
+		hooks_run(w->hooks, now);
 		keeper_run(w, now);
 		watch(w, now);
 		longest = nap(w, now);

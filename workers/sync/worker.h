@@ -8,6 +8,7 @@
  *	calls    replies become verdicts
  *	settles  verdicts become rows, money and debts
  *	outlet   debts become messages
+ *	hooks    debts become webhooks
  *	quota    what may be spent: turns at the fleet's allowances
  *	keeper   beats, sweeps, comparing what we hold with what the database thinks
  */
@@ -91,6 +92,9 @@ enum request_kind {
 	REQUEST_ALLOWANCES,
 	REQUEST_ALLOWANCE_SET,
 	REQUEST_PARKED,
+	REQUEST_HOOKS_TAKE,
+	REQUEST_HOOKS_RECORD,
+	REQUEST_ALERTS,
 	REQUEST_END,
 };
 
@@ -124,6 +128,7 @@ struct worker {
 	struct price_book prices;
 	bool has_prices; /* read once; a call made before would be unpriced */
 	struct http *http;
+	struct hooks *hooks;
 	struct kafka_consumer *consumer;
 	struct kafka_producer *producer;
 	struct pg *pgs[PG_COUNT];
