@@ -4,6 +4,8 @@
 
 #include "ensure.h"
 
+#define WAIT_FOR_GRANT (NSEC_PER_SEC / 4)
+
 void breaker_init(struct breaker *b, const struct breaker_rules *rules)
 {
 	ENSURE(rules->share > 0 && rules->window >= BREAKER_SLICES && rules->probe_after > 0);
@@ -59,14 +61,18 @@ static void close_again(struct breaker *b)
 
 bool breaker_allows(const struct breaker *b, nsec now)
 {
-	return b->state == BREAKER_CLOSED || (b->state == BREAKER_OPEN && now >= b->until);
+	if (b->state != BREAKER_OPEN)
+		return b->state == BREAKER_CLOSED;
+	return now >= b->until && (!b->is_shared || now < b->granted_until);
 }
 
 nsec breaker_wait(const struct breaker *b, nsec now)
 {
 	if (b->state == BREAKER_HALF_OPEN)
 		return b->rules.probe_after;
-	return breaker_allows(b, now) ? 0 : b->until - now;
+	if (breaker_allows(b, now))
+		return 0;
+	return now < b->until ? b->until - now : WAIT_FOR_GRANT;
 }
 
 bool breaker_start(struct breaker *b, nsec now)
@@ -119,6 +125,65 @@ void breaker_trip(struct breaker *b, nsec now)
 		open_for(b, b->rules.probe_after, now);
 	else if (b->state == BREAKER_HALF_OPEN)
 		open_for(b, b->wait * 2, now);
+}
+
+/* --- sharing --- */
+
+static enum breaker_word word_of(const struct breaker *b, nsec now)
+{
+	if (b->state == BREAKER_CLOSED)
+		return b->is_shared ? BREAKER_SAYS_CLOSED : BREAKER_SAYS_NOTHING;
+	if (b->opened != b->told)
+		return BREAKER_SAYS_OPEN;
+	if (b->state == BREAKER_HALF_OPEN)
+		return BREAKER_ASKS; /* to keep the grant while the probe is out */
+	return now >= b->until && now >= b->granted_until ? BREAKER_ASKS : BREAKER_SAYS_NOTHING;
+}
+
+enum breaker_word breaker_tell(struct breaker *b, nsec now)
+{
+	b->asked_state = b->state;
+	b->asked_opened = b->opened;
+	return word_of(b, now);
+}
+
+static void follow(struct breaker *b, const struct breaker_row *row, nsec asked, nsec now)
+{
+	b->is_shared = true;
+	if (b->state == BREAKER_HALF_OPEN)
+		return; /* our own probe will tell */
+	if (b->state == BREAKER_CLOSED)
+		b->wait = b->rules.probe_after;
+	b->state = BREAKER_OPEN;
+	b->until = now + row->left;
+	b->granted_until = row->mine ? asked + BREAKER_GRANT : 0;
+}
+
+void breaker_hear(struct breaker *b, const struct breaker_row *row, nsec asked, nsec now)
+{
+	if (b->state != b->asked_state || b->opened != b->asked_opened)
+		return; /* the row has not heard of this yet */
+	b->told = b->opened;
+	if (row->open) {
+		follow(b, row, asked, now);
+		return;
+	}
+	b->is_shared = false;
+	b->granted_until = 0;
+	if (b->state == BREAKER_OPEN)
+		close_again(b); /* another's probe has succeeded */
+}
+
+const char *breaker_word_name(enum breaker_word word)
+{
+	static const char *const names[] = {
+		[BREAKER_SAYS_NOTHING] = "",
+		[BREAKER_SAYS_OPEN] = "open",
+		[BREAKER_SAYS_CLOSED] = "closed",
+		[BREAKER_ASKS] = "probe",
+	};
+
+	return names[word];
 }
 
 const char *breaker_state_name(enum breaker_state state)
