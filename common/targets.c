@@ -133,11 +133,20 @@ static nsec obstacle(const struct target *target, nsec now, const char **reason)
 	return 0;
 }
 
+/* A price that nobody knows is the highest. */
+static uint64_t price_of(const struct target *target)
+{
+	return target->price > 0 ? (uint64_t)target->price : UINT64_MAX;
+}
+
+/* Among equals the first of the configuration. */
 static bool better(const struct tier *tier, const struct target *a, const struct target *best)
 {
-	if (strcmp(tier->pick, "fastest") != 0 || !best)
-		return !best;
-	return a->typical < best->typical;
+	if (!best)
+		return true;
+	if (strcmp(tier->pick, "fastest") == 0)
+		return a->typical < best->typical; /* 0: to be measured first */
+	return price_of(a) < price_of(best);
 }
 
 struct pick targets_pick(struct targets *targets, const struct tier *tier,
@@ -208,4 +217,15 @@ struct target *targets_at(struct targets *targets, size_t i)
 {
 	ENSURE(i < targets->count);
 	return &targets->list[i];
+}
+
+size_t targets_accounts(const struct targets *targets)
+{
+	return targets->account_count;
+}
+
+struct account *targets_account_at(struct targets *targets, size_t i)
+{
+	ENSURE(i < targets->account_count);
+	return &targets->accounts[i];
 }

@@ -37,7 +37,8 @@ struct target {
 	nsec dry_until;	 /* no allowance is left here until then */
 	struct breaker breaker;
 	size_t in_flight;
-	nsec typical; /* duration of a call, smoothed; 0: not measured */
+	nsec typical;  /* duration of a call, smoothed; 0: not measured */
+	int64_t price; /* of a typical call, to compare; 0: not known */
 };
 
 struct targets;
@@ -77,5 +78,7 @@ size_t targets_fitting(const struct tier *tier, const struct pick_wish *wish);
 /* For metrics and status. */
 size_t targets_count(const struct targets *targets);
 struct target *targets_at(struct targets *targets, size_t i);
+size_t targets_accounts(const struct targets *targets);
+struct account *targets_account_at(struct targets *targets, size_t i);
 
 #endif

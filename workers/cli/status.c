@@ -26,7 +26,8 @@ static const struct argument_form form = {
 	.usage = "",
 	.summary = "Show the fleet at a glance: unfinished jobs by state and reason, workers, "
 		   "events owed\n"
-		   "to Kafka, what ended lately, repairs. What still waits in Kafka: `sluice "
+		   "to Kafka, what ended lately, open breakers, repairs. What still waits in "
+		   "Kafka: `sluice "
 		   "topics list`.",
 	.details = "  sluice status --watch 2s\n"
 		   "\n"
@@ -82,6 +83,7 @@ static bool print_status(struct session *session, const struct wishes *wishes, s
 		{"WORKERS", "workers", "none alive: `sluice worker` starts one"},
 		{"OWED TO KAFKA", "outbox", "nothing"},
 		{"ENDED LATELY", "ended", "none"},
+		{"OPEN BREAKERS", "breakers", "none"},
 		{"REPAIRS OF THE LAST DAY", "repairs", "none were needed"},
 	};
 

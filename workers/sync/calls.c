@@ -72,30 +72,62 @@ static void hold(struct worker *w, struct target *target, const struct reply *re
 	metrics_add(METRIC_throttled_total, 1, LABELS(target->model));
 }
 
-static void learn(struct worker *w, struct work *work, const struct reply *reply, nsec duration,
-		  nsec now)
+/* The kind and a code, never the provider's words: they can quote a part of the key. */
+static void explain(struct breaker *b, const struct reply *reply)
+{
+	snprintf(b->why, sizeof(b->why), "%s %ld %.30s", reply_kind_name(reply->kind),
+		 reply->status, reply->code);
+}
+
+/* A credential that a probe found accepted: an outage meanwhile says nothing of it. */
+static void clear_credential(struct breaker *credential, const struct work *work,
+			     const struct reply *reply, nsec now)
+{
+	if (reply->kind == REPLY_UNAVAILABLE || reply->kind == REPLY_LOST)
+		breaker_release(credential, work->is_credential_probe, now);
+	else if (work->is_credential_probe)
+		breaker_record(credential, true, false, now);
+}
+
+static void learn_of(struct worker *w, struct work *work, const struct reply *reply, nsec duration,
+		     nsec now)
 {
 	struct target *target = work->target;
-
 	struct breaker *credential = &target->account->credential;
 
 	if (reply->kind == REPLY_CREDENTIAL) {
 		breaker_release(&target->breaker, work->is_probe, now);
+		explain(credential, reply);
 		breaker_trip(credential, now);
 		log_error("credential_broken", "provider=%s credential=%s code=%s message=%s",
 			  target->account->endpoint->name, target->account->endpoint->credential,
 			  reply->code, reply->message);
 		return;
 	}
-	if (work->is_credential_probe)
-		breaker_record(credential, true, false, now);
+	clear_credential(credential, work, reply, now);
 	if (reply->kind == REPLY_THROTTLED) {
 		breaker_release(&target->breaker, work->is_probe, now);
 		hold(w, target, reply, work->memo.transient, now);
 		return;
 	}
+	if (is_fault(reply->kind))
+		explain(&target->breaker, reply);
+	else /* a failure can be quick: that is not what is meant by fast */
+		target->typical = target->typical ? (7 * target->typical + duration) / 8 : duration;
 	breaker_record(&target->breaker, work->is_probe, is_fault(reply->kind), now);
-	target->typical = target->typical ? (7 * target->typical + duration) / 8 : duration;
+}
+
+/* What opens or closes a breaker here is news for the fleet. */
+static void learn(struct worker *w, struct work *work, const struct reply *reply, nsec duration,
+		  nsec now)
+{
+	const struct target *target = work->target;
+	enum breaker_state before = target->breaker.state,
+			   key_before = target->account->credential.state;
+
+	learn_of(w, work, reply, duration, now);
+	if (target->breaker.state != before || target->account->credential.state != key_before)
+		quota_hurry(w, now);
 }
 
 /* --- what is told of it --- */

@@ -151,6 +151,20 @@ static void read_beat(struct worker *w, const struct pg_answer *answer, nsec now
 	w->alive = (int)pg_get_int(answer->rows, 0, 1);
 }
 
+/* What a call of a thousand tokens in and 250 out costs each target, for tiers that pick the
+ * cheapest. */
+static void price_targets(struct worker *w)
+{
+	for (size_t i = 0; i < targets_count(w->targets); i++) {
+		struct target *target = targets_at(w->targets, i);
+		const struct price *price = price_book_find(&w->prices,
+							    target->account->endpoint->name, "",
+							    target->model, MODE_SYNC, clock_wall());
+
+		target->price = price ? price_bound(price, 1000, 250) : 0;
+	}
+}
+
 static void read_sweep(struct worker *w, const struct pg_answer *answer)
 {
 	int64_t orphans;
@@ -227,8 +241,10 @@ void keeper_answer(struct worker *w, struct request *request, struct pg_answer *
 		read_mine(w, answer);
 		break;
 	case REQUEST_PRICES:
-		if (answer->rows)
+		if (answer->rows) {
 			store_prices_read(answer->rows, &w->prices);
+			price_targets(w);
+		}
 		w->has_prices |= answer->rows != NULL;
 		if (!w->has_prices)
 			w->prices_at = now + NSEC_PER_SEC;

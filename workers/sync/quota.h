@@ -1,7 +1,8 @@
 /*
  * What this worker holds of the fleet's allowances, and its turns at them: a few
  * times a second one statement asks for what is wanted and tells what replies
- * said. Without any allowance it costs one empty turn a second.
+ * said. Without any allowance it costs one empty turn a second. The same turns
+ * share the breakers of the targets with the fleet.
  *
  *	switch (quota_take(w, work, &size, bound, now, &refusal)) ...   -- before an intent
  *	quota_give_back(work);                          -- the call did not start
@@ -69,6 +70,8 @@ void quota_destroy(struct quota *quota);
 
 void quota_run(struct worker *w, nsec now);
 void quota_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+/* The next turn as soon as may be: a breaker has opened or closed, which the fleet must know. */
+void quota_hurry(struct worker *w, nsec now);
 nsec quota_wake_at(const struct worker *w);
 
 /* Whether any balance holds for the job: then its intent must name leases. */

@@ -195,6 +195,19 @@ static enum readiness at_the_stop(const struct work *work, struct readiness_why 
 	return START_WAIT;
 }
 
+/* Tokens of context that the call needs by our guess; 0 where no candidate has so many: the
+ * provider shall say. */
+static int64_t least_window(const struct work *work, const struct task *task,
+			    const struct pick_wish *wish)
+{
+	static const struct model any = {0};
+	struct pick_wish wider = *wish;
+
+	wider.memo = NULL;
+	wider.min_window = likely_input_tokens(work, &any) + output_cap(work, task, &any);
+	return targets_fitting(work->tier, &wider) > 0 ? wider.min_window : 0;
+}
+
 static enum readiness decide(struct worker *w, struct work *work, nsec now,
 			     struct readiness_why *why)
 {
@@ -210,6 +223,7 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 
 	if (may_live(w, work, task, why) != START_GO)
 		return START_END;
+	wish.min_window = least_window(work, task, &wish);
 	if (is_too_early(work->job, why)) /* it came by a thin message, or was run again */
 		return START_WAIT;
 	do {
