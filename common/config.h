@@ -69,6 +69,7 @@ struct task {
 	int max_attempts;
 	bool refusal_escalates;
 	bool degraded_allowed;
+	bool cheaper_allowed;	   /* while all of its tier is out of order */
 	const char *static_answer; /* "" : none */
 	nsec cache_ttl;		   /* exact answer cache; 0: off */
 };

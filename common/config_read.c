@@ -291,6 +291,7 @@ static void fill_task(struct task *task, const char *name, const json_t *from)
 	task->max_attempts = (int)count(from, "max_attempts");
 	task->refusal_escalates = json_bool_or(from, "refusal_escalates", false);
 	task->degraded_allowed = json_bool_or(from, "degraded_allowed", false);
+	task->cheaper_allowed = json_bool_or(from, "cheaper_allowed", false);
 	task->static_answer = text(from, "static_answer");
 	task->cache_ttl = duration(from, "cache_ttl");
 }

@@ -369,6 +369,32 @@ static void degrade(struct settlement *s, const struct hearing *h)
 	s->model = h->memo->fallback_model;
 }
 
+static bool fits_contract(const struct hearing *h, const char *answer)
+{
+	struct schema_errors errors;
+	struct error err;
+	json_auto_t *value = NULL;
+
+	if (!h->contract)
+		return true;
+	value = json_read(answer, strlen(answer), JSON_OURS, &err);
+	return value && schema_check(h->contract->schema, value, &errors);
+}
+
+/* The task's own answer, where there is no other; not if the job wants one of another form. */
+static bool answer_statically(const struct hearing *h, const struct task *task,
+			      struct settlement *s, const char *reason)
+{
+	if (!*task->static_answer || h->doomed || !fits_contract(h, task->static_answer))
+		return false;
+	hearing_decide(h, s, "DONE", reason);
+	answer_with(s, task->static_answer, strlen(task->static_answer), h->contract != NULL);
+	s->degraded = true;
+	s->confidence = NAN;
+	s->provider = s->model = NULL; /* nobody's */
+	return true;
+}
+
 void hearing_move(const struct court *court, const struct hearing *h, struct settlement *s,
 		  const struct tier *tier, enum lane lane, const char *reason)
 {
@@ -505,7 +531,9 @@ static void follow(const struct court *court, const struct hearing *h,
 		keep(sequel, verdict->reason, 0);
 		break;
 	case NEXT_DIE:
-		hearing_decide(h, s, "DEAD", verdict->reason);
+		if (!answer_statically(h, config_task(court->config, h->job->task), s,
+				       verdict->reason))
+			hearing_decide(h, s, "DEAD", verdict->reason);
 		describe(s, reply, check);
 		break;
 	}
@@ -558,6 +586,13 @@ void hearing_judge(const struct court *court, const struct hearing *h, const str
 	follow(court, h, &verdict, reply, &check, s, sequel);
 }
 
+bool hearing_has_static(const struct court *court, const struct hearing *h)
+{
+	const struct task *task = config_task(court->config, h->job->task);
+
+	return *task->static_answer && !h->doomed && fits_contract(h, task->static_answer);
+}
+
 void hearing_end(const struct court *court, const struct hearing *h, struct settlement *s,
 		 const char *state, const char *reason, const char *detail, nsec wait)
 {
@@ -567,10 +602,11 @@ void hearing_end(const struct court *court, const struct hearing *h, struct sett
 	    h->memo->fallback) {
 		hearing_decide(h, s, "DONE", reason);
 		degrade(s, h);
-	} else {
+	} else if (strcmp(state, "DEAD") != 0 || !answer_statically(h, task, s, reason)) {
 		hearing_decide(h, s, state, *reason ? reason : NULL);
-		utf8_copy(s->detail, sizeof(s->detail), detail);
 	}
+	if (!s->degraded || !s->provider)
+		utf8_copy(s->detail, sizeof(s->detail), detail);
 	s->wait = wait;
 	s->progress = memo_write(h->memo);
 }

@@ -77,8 +77,11 @@ struct sequel {
 void hearing_judge(const struct court *court, const struct hearing *hearing,
 		   const struct reply *reply, struct settlement *s, struct sequel *sequel);
 
-/* A decision without an answer: DEAD, CANCELLED or PARKED; a fallback answer makes DEAD a degraded
- * DONE. */
+/* Whether the task has an answer of its own that fits what the job wants. */
+bool hearing_has_static(const struct court *court, const struct hearing *hearing);
+
+/* A decision without an answer: DEAD, CANCELLED or PARKED; a fallback answer, or the task's static
+ * one, makes DEAD a degraded DONE. */
 void hearing_end(const struct court *court, const struct hearing *hearing, struct settlement *s,
 		 const char *state, const char *reason, const char *detail, nsec wait);
 

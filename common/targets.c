@@ -208,6 +208,24 @@ bool targets_open(struct targets *targets, const struct tier *tier, nsec now)
 	return false;
 }
 
+bool targets_broken(struct targets *targets, const struct tier *tier, const struct pick_wish *wish,
+		    nsec now)
+{
+	size_t broken = 0;
+
+	for (size_t i = 0; i < tier->candidate_count; i++) {
+		const struct target *target = targets_of(targets, &tier->candidates[i]);
+
+		if (!fits(&tier->candidates[i], wish))
+			continue;
+		if (breaker_allows(&target->breaker, now) &&
+		    breaker_allows(&target->account->credential, now))
+			return false;
+		broken++;
+	}
+	return broken > 0;
+}
+
 size_t targets_count(const struct targets *targets)
 {
 	return targets->count;

@@ -72,6 +72,11 @@ struct pick targets_pick(struct targets *targets, const struct tier *tier,
 /* Whether any candidate of the tier could take a call now: else its topics stay unread. */
 bool targets_open(struct targets *targets, const struct tier *tier, nsec now);
 
+/* Whether the breakers of all candidates that fit the wish are open: waiting a moment does not
+ * help. */
+bool targets_broken(struct targets *targets, const struct tier *tier, const struct pick_wish *wish,
+		    nsec now);
+
 /* Candidates of the tier that fit the wish, held or not. */
 size_t targets_fitting(const struct tier *tier, const struct pick_wish *wish);
 

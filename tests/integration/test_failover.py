@@ -27,6 +27,10 @@ CONFIG = {
 }
 
 
+STATIC = '{"label": "ham", "score": 0, "reason": null}'
+CONFIG["tasks"] = {"cheap": {"cheaper_allowed": True}, "fixed": {"static_answer": STATIC}}
+
+
 class Load(threading.Thread):
     """Jobs at a steady pace until it is stopped."""
 
@@ -102,17 +106,35 @@ def the_primary_is_back(fleet):
 
 def the_key_is_wrong(fleet):
     claim("with a wrong key jobs park, nothing dies, and one alert goes out")
-    fleet.control(fault="401@claude-sonnet-5=1")
+    fleet.control(fault="401@claude-sonnet-5=1,401@claude-haiku-4-5=1")
     ids = fleet.produce([fleet.job(tier="standard") for _ in range(30)])
     wait_for(30, "the credential's breaker is open", lambda: open_rows(fleet, "model = ''"))
     wait_for(40, "jobs are parked", lambda: fleet.number(
-        "SELECT count(*) FROM jobs WHERE state = 'PARKED' AND reason = 'credential'"))
+        "SELECT count(*) FROM jobs WHERE state = 'PARKED' AND reason IN ('breaker', 'credential')"))
     same(fleet.number("SELECT count(*) FROM jobs WHERE state = 'DEAD'"), 0, "dead jobs")
     same(fleet.sql("SELECT subject, count(*) FROM alerts WHERE kind = 'breaker' GROUP BY 1"),
          [("anthropic/default", "1")], "alerts")
+    ids += what_the_task_allows(fleet)
     fleet.control(fault="none=0")
     wait_for(60, "the breaker is closed", lambda: open_rows(fleet) == 0)
     return ids
+
+
+def outcomes(fleet, ids):
+    wanted = ",".join(f"'{id}'" for id in ids)
+    return fleet.sql("SELECT count(*), min(tier), max(tier), bool_and(degraded), max(model), min(cost), "
+                     f"max(convert_from(output, 'UTF8')) FROM results WHERE job_id IN ({wanted})")[0]
+
+
+def what_the_task_allows(fleet):
+    claim("meanwhile a task that allows it is answered by a cheaper tier, another by its static answer")
+    cheaper = fleet.produce([fleet.job(tier="standard", task="cheap") for _ in range(6)])
+    wait_for(30, "the cheaper tier answers", lambda: outcomes(fleet, cheaper)[0] == "6")
+    same(outcomes(fleet, cheaper)[1:3], ("economy", "economy"), "the tier of the answers")
+    fixed = fleet.produce([fleet.job(tier="standard", task="fixed") for _ in range(6)])
+    wait_for(30, "the static answer is given", lambda: outcomes(fleet, fixed)[0] == "6")
+    same(outcomes(fleet, fixed)[3:], ("t", None, "0", STATIC), "degraded, nobody's, free, and what the task says")
+    return cheaper + fixed
 
 
 def main():

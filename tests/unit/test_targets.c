@@ -216,6 +216,27 @@ START_TEST(a_window_that_is_too_small_is_passed_over)
 }
 END_TEST
 
+START_TEST(a_tier_is_broken_when_all_that_fit_are)
+{
+	struct memo memo = {0};
+	struct pick_wish wish = {.memo = &memo};
+	struct targets *targets = held_for(NSEC_PER_SEC);
+
+	ck_assert(!targets_broken(targets, &tiers[0], &wish, NOW)); /* held is not broken */
+	breaker_trip(&targets_of(targets, &candidates[0])->breaker, NOW);
+	ck_assert(!targets_broken(targets, &tiers[0], &wish, NOW));
+	breaker_trip(&targets_of(targets, &candidates[1])->account->credential, NOW);
+	ck_assert(targets_broken(targets, &tiers[0], &wish, NOW));
+	ck_assert(!targets_broken(targets, &tiers[0], &wish, NOW + 10 * NSEC_PER_SEC));
+	memo_avoid(&memo, "one", "small");
+	ck_assert(targets_broken(targets, &tiers[0], &wish, NOW));
+	memo_avoid(&memo, "other", "small"); /* nothing fits: that is another matter */
+	ck_assert(!targets_broken(targets, &tiers[0], &wish, NOW));
+	memo_finish(&memo);
+	targets_destroy(targets);
+}
+END_TEST
+
 UNIT_TESTS(targets, a_free_one_is_chosen_where_another_is_held,
 	   the_preferred_one_is_chosen_before_the_first,
 	   the_preferred_one_is_waited_for_while_patience_lasts,
@@ -225,4 +246,4 @@ UNIT_TESTS(targets, a_free_one_is_chosen_where_another_is_held,
 	   the_fastest_is_chosen_by_what_was_measured, sixty_to_forty_is_sixty_to_forty,
 	   restricted_data_reaches_only_what_is_self_hosted,
 	   where_nothing_is_self_hosted_restricted_data_goes_nowhere,
-	   a_window_that_is_too_small_is_passed_over)
+	   a_window_that_is_too_small_is_passed_over, a_tier_is_broken_when_all_that_fit_are)

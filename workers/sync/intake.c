@@ -164,6 +164,12 @@ static void take_job(struct worker *w, struct claim_group *group,
 		work->park_until = wall + wait;
 		readahead_parked(w, work, now);
 	}
+	if (!job->thin && !work->doomed && !work->park_reason &&
+	    starts_is_stuck(w, work, now, &wait)) {
+		work->park_reason = "breaker";
+		work->park_until = wall + wait;
+		readahead_parked(w, work, now);
+	}
 	if (!job->thin && !work->doomed && !work->park_reason)
 		starts_prepare(w, work, now);
 	group->works = xrealloc(group->works, (group->count + 1) * sizeof(struct work *));
@@ -259,7 +265,7 @@ static size_t read_lane(struct worker *w, enum lane lane, size_t most, nsec now)
 		size_t topic = (i + offset) % w->topic_count;
 
 		if (w->topics[topic].lane != lane || !kafka_consumer_ready(w->consumer, topic) ||
-		    !targets_open(w->targets, w->topics[topic].tier, now))
+		    !starts_reads(w, w->topics[topic].tier, now))
 			continue;
 		count += read_topic(w, topic, most - count, now);
 	}

@@ -85,6 +85,14 @@ void judge_reply(struct worker *w, struct work *work, struct reply *reply, struc
 	hearing_tell(&court, &hearing, s);
 }
 
+bool judge_has_static(struct worker *w, struct work *work, nsec now)
+{
+	struct court court = court_of(w);
+	struct hearing hearing = hearing_of(w, work, now);
+
+	return hearing_has_static(&court, &hearing);
+}
+
 struct settlement *judge_end(struct worker *w, struct work *work, const char *state,
 			     const char *reason, const char *detail, nsec wait, nsec now)
 {

@@ -75,8 +75,9 @@ struct readiness_why {
 	const char *state; /* START_END: DEAD, CANCELLED, DONE */
 	const char *reason;
 	const char *detail;
-	const char *policy; /* of the budget that is used up */
-	nsec wait;	    /* START_WAIT */
+	const struct tier *tier; /* START_MOVE */
+	const char *policy;	 /* of the budget that is used up */
+	nsec wait;		 /* START_WAIT */
 };
 
 static enum readiness end(struct readiness_why *why, const char *state, const char *reason,
@@ -186,12 +187,50 @@ static enum quota_answer take_quota(struct worker *w, struct work *work, const s
 }
 
 /* A budget is used up until its period ends: what then is the budget's own affair. */
-static enum readiness at_the_stop(const struct work *work, struct readiness_why *why)
+static enum readiness at_the_stop(const struct worker *w, const struct work *work,
+				  struct readiness_why *why)
 {
 	if (strcmp(why->policy, "dead") == 0)
 		return end(why, "DEAD", "budget", "the budget is used up for this period");
-	if (strcmp(why->policy, "degrade") == 0 && work->tier->rank > 0)
+	if (strcmp(why->policy, "degrade") == 0 && work->tier->rank > 0) {
+		why->tier = &w->config->tiers[0];
 		return START_MOVE;
+	}
+	return START_WAIT;
+}
+
+/* The next cheaper tier that can take the job now. NULL: none. */
+static const struct tier *cheaper_tier(struct worker *w, const struct work *work,
+				       const struct pick_wish *wish, nsec now)
+{
+	struct pick_wish there = *wish;
+
+	there.memo = NULL;
+	there.prefer = NULL;
+	for (size_t i = work->tier->rank; i-- > 0;) {
+		const struct tier *tier = &w->config->tiers[i];
+
+		if (targets_fitting(tier, &there) > 0 &&
+		    !targets_broken(w->targets, tier, &there, now))
+			return tier;
+	}
+	return NULL;
+}
+
+/* Nothing of the tier can be called now. If all of it is out of order: what the task allows, else
+ * it waits. */
+static enum readiness fall_back(struct worker *w, struct work *work, const struct task *task,
+				const struct pick_wish *wish, nsec now, struct readiness_why *why)
+{
+	bool may_move = task->cheaper_allowed && work->job->hop < w->config->worker.max_hops;
+
+	if (!targets_broken(w->targets, work->tier, wish, now))
+		return START_WAIT;
+	why->tier = may_move ? cheaper_tier(w, work, wish, now) : NULL;
+	if (why->tier)
+		return START_MOVE;
+	if (judge_has_static(w, work, now))
+		return end(why, "DEAD", "static_answer", "every candidate is out of order");
 	return START_WAIT;
 }
 
@@ -237,7 +276,7 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 		quota = pick.candidate ? take_quota(w, work, &pick, task, now, why) : QUOTA_GO;
 	} while (quota == QUOTA_DRY);
 	if (quota != QUOTA_GO)
-		return quota == QUOTA_WAIT ? START_WAIT : at_the_stop(work, why);
+		return quota == QUOTA_WAIT ? START_WAIT : at_the_stop(w, work, why);
 	if (!pick.candidate && pick.wait == 0)
 		return end(why, "DEAD", "no_candidate",
 			   wish.restricted ? "data_class is restricted and the tier has no "
@@ -245,7 +284,7 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 					   : "the tier has no candidate for this job");
 	if (!pick.candidate) {
 		*why = (struct readiness_why){.reason = pick.reason, .wait = pick.wait};
-		return START_WAIT;
+		return fall_back(w, work, task, &wish, now, why);
 	}
 	if (over_cost_cap(w, work,
 			  price_book_find(&w->prices, pick.candidate->endpoint->name, "",
@@ -285,6 +324,37 @@ bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *
 	}
 	*wait = refusal.wait;
 	return work->tier->candidate_count > 0;
+}
+
+static bool any_task_falls_back(const struct config *config)
+{
+	for (size_t i = 0; i < config->task_count; i++)
+		if (config->tasks[i].cheaper_allowed || *config->tasks[i].static_answer)
+			return true;
+	return false;
+}
+
+bool starts_reads(const struct worker *w, const struct tier *tier, nsec now)
+{
+	static const struct pick_wish any = {0};
+
+	return targets_open(w->targets, tier, now) ||
+	       (any_task_falls_back(w->config) && targets_broken(w->targets, tier, &any, now));
+}
+
+bool starts_is_stuck(struct worker *w, struct work *work, nsec now, nsec *wait)
+{
+	const struct task *task = config_task(w->config, work->job->task);
+	struct pick_wish wish = {.restricted = work->job->data_class == DATA_RESTRICTED,
+				 .memo = &work->memo};
+	struct readiness_why why = {0};
+
+	if (!targets_broken(w->targets, work->tier, &wish, now) ||
+	    fall_back(w, work, task, &wish, now, &why) != START_WAIT)
+		return false;
+	*wait = targets_pick(w->targets, work->tier, &wish, now, 0).wait;
+	*wait += random_below(&w->random, *wait / 4 + NSEC_PER_MSEC);
+	return true;
 }
 
 void starts_unprepare(struct work *work)
@@ -330,8 +400,7 @@ static void start(struct worker *w, struct work *work, nsec now)
 		wait_or_park(w, work, &why, now);
 		break;
 	case START_MOVE:
-		settles_add(w, work, judge_move(w, work, &w->config->tiers[0], why.reason, now),
-			    now);
+		settles_add(w, work, judge_move(w, work, why.tier, why.reason, now), now);
 		break;
 	case START_END:
 		settles_add(w, work, judge_end(w, work, why.state, why.reason, why.detail, 0, now),

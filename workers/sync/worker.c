@@ -558,8 +558,7 @@ static nsec nap(const struct worker *w, nsec now)
 		longest = sooner(longest, now, work->wake_at);
 	for (size_t i = 0; intake_room(w) > 0 && !w->stop_at && i < w->topic_count; i++)
 		if (kafka_consumer_ready(w->consumer, i) && pg_ready(w->pgs[PG_CLAIM]) &&
-		    starts_allowed(w, now) && targets_open(w->targets, w->topics[i].tier, now) &&
-		    !w->alone)
+		    starts_allowed(w, now) && starts_reads(w, w->topics[i].tier, now) && !w->alone)
 			return sooner(longest, now, now + NSEC_PER_MSEC);
 	return longest;
 }

@@ -245,6 +245,13 @@ struct work *claims_adopt(struct worker *w, struct work *work, const struct clai
 bool starts_prepare(struct worker *w, struct work *work, nsec now);
 /* A budget of the job's is used up wherever it would go: how long until its period ends. */
 bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *wait);
+
+/* Whether a tier's topics are read: it can take calls, or is out of order and some task has another
+ * way. */
+bool starts_reads(const struct worker *w, const struct tier *tier, nsec now);
+
+/* All of its tier is out of order and its task has no other way: until a probe may tell more. */
+bool starts_is_stuck(struct worker *w, struct work *work, nsec now, nsec *wait);
 void starts_unprepare(struct work *work);
 void starts_run(struct worker *w, nsec now);			 /* READY and due WAITING ones */
 void starts_send(struct worker *w, struct work *work, nsec now); /* the intent has committed */
@@ -268,6 +275,7 @@ struct settlement *judge_end(struct worker *w, struct work *work, const char *st
 			     const char *reason, const char *detail, nsec wait, nsec now);
 
 /* To another tier without a call: fills a decision for QUEUED. */
+bool judge_has_static(struct worker *w, struct work *work, nsec now);
 struct settlement *judge_move(struct worker *w, struct work *work, const struct tier *tier,
 			      const char *reason, nsec now);
 
