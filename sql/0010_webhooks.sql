@@ -63,6 +63,7 @@ LANGUAGE sql AS $$
 	), logged AS (
 		INSERT INTO webhook_log (event_id, job_id, business_unit, url, fate, tries, created_at, headers, body)
 		SELECT d.event_id, d.job_id, d.key, d.topic, 'disabled', d.tries, d.created_at, d.headers, d.body FROM dropped d
+		ON CONFLICT (event_id) DO UPDATE SET fate = excluded.fate, tries = excluded.tries, ended_at = now()
 	), chosen AS (
 		SELECT m.event_id FROM marked m WHERE NOT m.is_gone AND NOT m.is_busy AND m.held_until <= now()
 		ORDER BY m.turn, m.next_try LIMIT most
@@ -91,6 +92,7 @@ CREATE FUNCTION webhook_record(ids uuid[], numbers integer[], fates text[], stat
 	), logged AS (
 		INSERT INTO webhook_log (event_id, job_id, business_unit, url, fate, tries, created_at, headers, body)
 		SELECT event_id, job_id, key, topic, fate, tries, created_at, headers, body FROM ended
+		ON CONFLICT (event_id) DO UPDATE SET fate = excluded.fate, tries = excluded.tries, ended_at = now()
 	), well AS (
 		UPDATE webhook_endpoints e SET failures = 0, held_until = 'epoch', disabled_at = NULL
 		WHERE e.url IN (SELECT topic FROM told WHERE fate = 'delivered')
@@ -126,12 +128,14 @@ CREATE FUNCTION webhook_resend(id uuid) RETURNS boolean LANGUAGE sql AS $$
 	SELECT EXISTS (SELECT FROM owed) OR EXISTS (SELECT FROM waiting)
 $$;
 
--- What is past retention, and endpoints that nothing was sent to for as long.
+-- What is past retention, and endpoints whose trouble is.
 CREATE FUNCTION webhook_forget(days integer) RETURNS integer LANGUAGE sql AS $$
 	WITH logs AS (
 		DELETE FROM webhook_log WHERE ended_at < now() - make_interval(days => days) RETURNING 1
 	), tries AS (
 		DELETE FROM webhook_tries WHERE at < now() - make_interval(days => days) RETURNING 1
+	), endpoints AS (
+		DELETE FROM webhook_endpoints WHERE greatest(held_until, disabled_at) < now() - make_interval(days => days)
 	)
 	SELECT (SELECT count(*) FROM logs)::integer + (SELECT count(*) FROM tries)::integer
 $$;

@@ -85,6 +85,18 @@ def anomalies_in_postgres(fleet):
     same(raised(fleet, "share"), ["shop/essays"], "features")
 
 
+def roles_may_what_they_need(fleet):
+    claim("the workers' role may do all of it; analysts see alerts, and nothing that was posted")
+    for statement in ("SELECT alert('breaker', 'x', 'y', '{}')", "SELECT count(*) FROM webhook_take(8, '{}')",
+                      "SELECT webhook_record('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')", "SELECT post_alerts('http://x')",
+                      "SELECT anomaly_round(2, 5, 0.5, 10, 1, 100)", "SELECT webhook_forget(30)",
+                      f"SELECT webhook_resend('{uuid.uuid4()}')"):
+        fleet.sql(f"BEGIN; SET LOCAL ROLE sluice_worker; {statement}; ROLLBACK")
+    fleet.sql("SET ROLE sluice_analyst; SELECT kind, subject, detail FROM alerts")
+    for table in ("webhook_log", "webhook_tries", "outbox"):
+        same(fleet.value(f"SELECT has_table_privilege('sluice_analyst', '{table}', 'SELECT')"), "f", f"analysts on {table}")
+
+
 def quiet_is_quiet(fleet):
     claim("a quiet system raises nothing, and only one look in half a minute is made")
     fleet.sql("DELETE FROM rollups; DELETE FROM ledger")
@@ -140,6 +152,7 @@ def main():
             fleet.alerts = sink.url("/alerts")
             once_per_key(fleet)
             anomalies_in_postgres(fleet)
+            roles_may_what_they_need(fleet)
             quiet_is_quiet(fleet)
             budget_is_told_once(fleet, sink)
 

@@ -4,7 +4,8 @@ import datetime
 import json
 import sys
 
-from fleet import Fleet, claim, same, say, sure, wait_for
+import test_batch_lane as batch_lane
+from fleet import claim, same, say, sure, wait_for
 from sink import Sink, is_signed
 
 SECRETS = ["the new master secret", "the old master secret"]
@@ -78,6 +79,17 @@ def outcomes_are_posted(fleet, sink):
         sure(not is_signed(post, fleet.sluice("webhooks", "secret", "search").split()[0]), "not by another unit's")
 
 
+def batches_are_posted(fleet, sink):
+    claim("what came in a provider's batch is posted by the sync workers")
+    batcher = fleet.batcher("batcher")
+    job = send(fleet, sink.url("/batch"), lane="batch")
+    await_fate(fleet, job, "delivered")
+    (post,) = sink.posts("/batch")
+    same(json.loads(post.body)["outcome"], "done", "what it says")
+    same(fleet.sql(f"SELECT DISTINCT mode FROM attempts WHERE job_id = '{job['job_id']}'"), [("batch",)], "its way")
+    leave(batcher)
+
+
 def trouble_is_met(fleet, sink):
     claim("a failing receiver hears the same id again; a redirect is not followed; Retry-After is honoured")
     sink.answers.update({"/flaky": [500, 200], "/moved": [302], "/slow-down": [429, 200]})
@@ -142,14 +154,18 @@ def death_in_the_middle(fleet, sink, worker):
 
 
 def main():
-    config = {"api": {"webhook_secrets": SECRETS}, "kafka": {"options": {"session.timeout.ms": 3000}}}
-    with Sink() as sink, Fleet("test_webhooks", simulator=["--latency", "fixed:20"], config=config) as fleet:
+    config = {**batch_lane.config(), "api": {"webhook_secrets": SECRETS},
+              "kafka": {"options": {"session.timeout.ms": 3000}}}
+    simulator = ["--latency", "fixed:20", *batch_lane.options()]
+    with Sink() as sink, batch_lane.BatchFleet("test_webhooks", simulator=simulator, config=config) as fleet:
         (worker,) = fleet.start("one")
         private_is_refused(fleet, sink)
         leave(worker)
-        fleet.write_config(api={"webhook_private": True})
+        fleet.changes["api"]["webhook_private"] = True
+        fleet.write_config()
         worker.start()
         outcomes_are_posted(fleet, sink)
+        batches_are_posted(fleet, sink)
         trouble_is_met(fleet, sink)
         gone_is_gone(fleet, sink)
         death_in_the_middle(fleet, sink, worker)

@@ -118,6 +118,14 @@ static void tell(struct hooks *hooks, struct hook *hook, bool forbidden)
 	list_add(&hooks->told, hook);
 }
 
+/* Words that may hold bytes of the receiver's, on their way into a row. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 static void finish(struct hooks *hooks, struct hook *hook, const struct http_reply *reply)
 {
 	const char *after = header_find(reply->headers, reply->header_count, "retry-after");
@@ -127,6 +135,7 @@ static void finish(struct hooks *hooks, struct hook *hook, const struct http_rep
 	if (reply->failure != HTTP_NONE)
 		snprintf(hook->failure, sizeof(hook->failure), "%s: %s",
 			 http_failure_name(reply->failure), reply->text);
+	make_plain(hook->failure);
 	if (after)
 		(void)!retry_hint_after(after, clock_wall(), &hook->hint);
 	list_drop(&hooks->flying, hook);
@@ -304,9 +313,11 @@ void hooks_answer(struct hooks *hooks, struct request *request, struct pg_answer
 			hooks->take_at = now; /* there may be more */
 		break;
 	case REQUEST_HOOKS_RECORD:
-		if (answer->rows)
+		/* What can't be recorded is tried again when its time is over; else it is said
+		 * again. */
+		if (answer->rows || answer->error.kind == ERROR_REJECT)
 			forget_recorded(hooks);
-		hooks->recording = 0; /* not recorded: said again */
+		hooks->recording = 0;
 		break;
 	default:
 		hooks->alerting = false;
