@@ -343,6 +343,15 @@ BEGIN
 			a := balance_roll(a, ts);
 			give := balance_grant(a, ask.want, ask.need, greatest(alive, 1));
 			a.reserved := a.reserved + give;
+			IF ask.want > 0 AND give = 0 THEN
+				-- What is left of ours is too little for any call and cannot be added to: others may make one of it.
+				WITH crumbs AS (
+					DELETE FROM leases l WHERE l.allowance_id = ask.id AND l.worker_id = me AND l.granted > l.spent
+					RETURNING l.granted - l.spent AS unspent
+				)
+				SELECT coalesce(sum(unspent), 0) INTO freed FROM crumbs;
+				a.reserved := a.reserved - freed;
+			END IF;
 			UPDATE allowances x SET reserved = a.reserved, unknown = a.unknown, charged = a.charged, excess = a.excess,
 				period_start = a.period_start, period_end = a.period_end
 			WHERE x.allowance_id = a.allowance_id;

@@ -133,6 +133,26 @@ def races_in_postgres(fleet):
     check_caps(fleet, "the race of sessions")
 
 
+def turn_of(fleet, row, worker, lease, need):
+    """A worker's turn at one balance: what it was granted, and its lease."""
+    known = f"'{lease}'::uuid" if lease else "NULL::uuid"
+    return fleet.sql("SELECT granted, lease_id FROM allow_turn("
+                     f"'00000000-0000-7000-8000-{worker:012}', 2, '{{{row}}}', ARRAY[{known}], '{{{need}}}', '{{{need}}}', "
+                     "'{0}', '{-1}', '{-1}', '{0}', '{0}', '{f}')")[0]
+
+
+def makes_a_call_of_crumbs(fleet):
+    claim("what is left of two leases, too little for a call in each, is a call of one")
+    row = fleet.number("SELECT allowance_set('balance', 'tokens', 'day', '{\"task\": \"crumbs\"}', 10, NULL, NULL, false, "
+                       "'user', 'test', false)")
+    first, second = turn_of(fleet, row, 1, None, 6), turn_of(fleet, row, 2, None, 4)
+    same([first[0], second[0]], ["6", "4"], "granted, all there is")
+    after = turn_of(fleet, row, 1, first[1], 1)  # a call takes 7: one more than it holds
+    same(after[0], "0", "granted where nothing is left")
+    sure(after[1] != first[1], "its lease is another one, with nothing in it")
+    same(turn_of(fleet, row, 2, second[1], 3)[0], "3", "granted to the other, for a call of 7")
+
+
 def waits_at_the_bound(fleet):
     claim(f"of a unit without money {PARKED} jobs are read ahead, then its partitions wait, and it is named")
     fleet.produce([fleet.job(business_unit="racers") for _ in range(600)])
@@ -177,6 +197,7 @@ def main():
         finds_a_halved_limit(fleet)
         races_for_the_last_calls(fleet)
         races_in_postgres(fleet)
+        makes_a_call_of_crumbs(fleet)
         waits_at_the_bound(fleet)
         changes_at_run_time(fleet)
         fleet.stop()
