@@ -8,6 +8,7 @@
 #include "log.h"
 
 #define READ_EVERY NSEC_PER_SEC
+#define TRY_EVERY (NSEC_PER_SEC / 10) /* while Postgres is away */
 #define HEX "0123456789abcdef"
 
 struct keyring {
@@ -186,10 +187,8 @@ void keyring_run(struct keyring *ring, nsec now)
 	if (ring->asking || now < ring->read_at)
 		return;
 	ring->asked_at = now;
-	if (!api_ask(ring->api, API_READS, "keys", NULL, told_keys, ring))
-		return;
-	ring->asking = true;
-	ring->read_at = now + READ_EVERY;
+	ring->asking = api_ask(ring->api, API_READS, "keys", NULL, told_keys, ring);
+	ring->read_at = now + (ring->asking ? READ_EVERY : TRY_EVERY);
 }
 
 bool keyring_is_loaded(const struct keyring *ring)
