@@ -14,6 +14,7 @@
 #include "buffer.h"
 #include "digest.h"
 #include "ensure.h"
+#include "uuid.h"
 
 #define DEFAULT_CONNECTIONS 256
 #define DEFAULT_IDLE (30 * NSEC_PER_SEC)
@@ -165,21 +166,45 @@ void web_reply_text(struct web_request *request, unsigned status, const char *te
 	web_reply(request, status, "text/plain; charset=utf-8", text, strlen(text), NULL, 0);
 }
 
+static const struct {
+	unsigned status;
+	const char *code;
+	const char *title;
+	const char *detail;
+} refusals[] = {
+	{MHD_HTTP_BAD_REQUEST, "malformed", "the request is not good",
+	 "the request reads differently to two servers: one Host, one length or chunks, no %00"},
+	{MHD_HTTP_UNAUTHORIZED, "unauthorized", "a key is wanted", "bearer token wanted"},
+	{MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "too large",
+	 "the body is longer than is taken here"},
+};
+
+/* A problem (RFC 9457) that OpenAI's clients understand as well: nobody knows yet which path it is.
+ */
+static char *write_refusal(unsigned status, const char *id)
+{
+	size_t i = 0;
+
+	while (refusals[i].status != status)
+		i++;
+	return xasprintf("{\"type\":\"urn:sluice:problem:%s\",\"title\":\"%s\",\"status\":%u,"
+			 "\"detail\":\"%s\",\"instance\":\"%s\",\"error\":{\"message\":\"%s\","
+			 "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"%s\"}}\n",
+			 refusals[i].code, refusals[i].title, status, refusals[i].detail, id,
+			 refusals[i].detail, refusals[i].code);
+}
+
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status)
 {
-	const char *text = status == MHD_HTTP_UNAUTHORIZED	  ? "bearer token wanted"
-			   : status == MHD_HTTP_CONTENT_TOO_LARGE ? "body too large"
-								  : "malformed request";
-	AUTO(xfree)
-	char *body = xasprintf("{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-			       "\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\","
-			       "\"param\":null,\"code\":null}}\n",
-			       text, status, text);
+	struct uuid name = uuid_make();
+	char id[UUID_TEXT];
+	AUTO(xfree) char *body = write_refusal(status, uuid_format(id, &name));
 	struct MHD_Response *response = response_of("application/problem+json", body, strlen(body));
 	enum MHD_Result queued;
 
 	if (status == MHD_HTTP_UNAUTHORIZED)
 		set_header(response, "WWW-Authenticate", "Bearer");
+	set_header(response, "X-Request-Id", id);
 	set_header(response, "Connection", "close");
 	queued = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
@@ -345,6 +370,14 @@ const char *web_query(const struct web_request *request, const char *name)
 	const struct open_request *r = (const struct open_request *)request;
 
 	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+bool web_has_query(const struct web_request *request, const char *name)
+{
+	const struct open_request *r = (const struct open_request *)request;
+
+	return MHD_lookup_connection_value_n(r->connection, MHD_GET_ARGUMENT_KIND, name,
+					     strlen(name), NULL, NULL) == MHD_YES;
 }
 
 const char *web_header(const struct web_request *request, const char *name)

@@ -78,6 +78,7 @@ size_t web_open_requests(const struct web *web); /* with the handler, not yet re
 /* A parameter of the query, decoded, or a header in any case; NULL: absent. As long as the request.
  */
 const char *web_query(const struct web_request *request, const char *name);
+bool web_has_query(const struct web_request *request, const char *name); /* with a value or not */
 const char *web_header(const struct web_request *request, const char *name);
 
 /* Whether the request brings this bearer token; takes the same time whatever it brings. */

@@ -222,6 +222,7 @@ void api_destroy(struct api *api)
 	kafka_producer_destroy(api->producer);
 	price_book_finish(&api->prices);
 	job_reader_destroy(api->reader);
+	free(api->description);
 	free(api);
 }
 

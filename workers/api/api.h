@@ -46,6 +46,7 @@ struct api {
 	struct weather *weather;
 	struct vigil *vigil;
 	struct exchange *exchanges; /* not yet replied to */
+	char *description;	    /* the OpenAPI document; NULL: nobody has asked yet */
 	nsec prices_at;		    /* when to read them next */
 	nsec stop_at;		    /* when the grace period ends; 0: running */
 };

@@ -47,20 +47,64 @@ static json_t *read_schema(const char *path)
 	return schema;
 }
 
-/* With the contract of jobs as it is, so that there are not two of them. */
+/* References within job.json, told where its definitions lie in ours. */
+static void move_references(json_t *node)
+{
+	const char *key, *to = json_text(node, "$ref", NULL);
+	json_t *child;
+	size_t i;
+
+	if (to && strncmp(to, "#/$defs/", 8) == 0) {
+		AUTO(xfree) char *moved = xasprintf("#/components/schemas/Job.%s", to + 8);
+
+		json_object_set_new(node, "$ref", json_string(moved));
+	}
+	json_object_foreach (node, key, child)
+		move_references(child);
+	json_array_foreach (node, i, child)
+		move_references(child);
+}
+
+/* What only the router writes, and what a request may leave out. */
+static void relax(json_t *job)
+{
+	json_object_del(json_object_get(job, "properties"), "routed");
+	json_object_set_new(job, "required", json_pack("[s]", "prompt"));
+}
+
+/* The contract of jobs as it is, so that there are not two of them. */
+static void put_jobs(json_t *schemas)
+{
+	json_auto_t *contract = read_schema("schemas/job.json");
+	const char *name;
+	json_t *definition;
+
+	move_references(contract);
+	json_object_foreach (json_object_get(contract, "$defs"), name, definition) {
+		bool whole = strcmp(name, "job") == 0;
+		AUTO(xfree) char *ours = xasprintf("Job%s%s", whole ? "" : ".", whole ? "" : name);
+
+		if (whole)
+			relax(definition);
+		if (strcmp(name, "thin") != 0 && strcmp(name, "routed") != 0)
+			json_object_set(schemas, ours, definition);
+	}
+}
+
 static char *describe(void)
 {
 	json_auto_t *document = read_schema("schemas/openapi.json");
-	json_t *components = json_object_get(document, "components");
 
-	json_object_set_new(json_object_get(components, "schemas"), "Job",
-			    read_schema("schemas/job.json"));
+	put_jobs(json_object_get(json_object_get(document, "components"), "schemas"));
 	return json_write(document);
 }
 
 void door_openapi(struct exchange *x)
 {
-	AUTO(xfree) char *text = describe();
+	struct api *api = x->api;
 
-	exchange_bytes(x, 200, "application/json", text, strlen(text), NULL, 0);
+	if (!api->description)
+		api->description = describe();
+	exchange_bytes(x, 200, "application/json", api->description, strlen(api->description), NULL,
+		       0);
 }

@@ -312,6 +312,18 @@ static bool is_dry(const struct exchange *x)
 	return wish && strcmp(wish, "true") == 0;
 }
 
+/* What is nearly a dry run must not spend money. */
+static bool check_query(struct exchange *x)
+{
+	const char *wish = web_query(x->request, "dry_run");
+
+	if (!web_has_query(x->request, "dry_run") ||
+	    (wish && (strcmp(wish, "true") == 0 || strcmp(wish, "false") == 0)))
+		return true;
+	exchange_problem(x, 400, "bad_query", "dry_run is true or false");
+	return false;
+}
+
 static struct submission *begin(struct exchange *x)
 {
 	struct submission *s = xcalloc(1, sizeof(*s));
@@ -345,6 +357,8 @@ void submit_jobs(struct exchange *x)
 	const char *key = web_header(x->request, "Idempotency-Key");
 	struct submission *s;
 
+	if (!check_query(x))
+		return;
 	if (key && (!*key || strlen(key) > MAX_KEY)) {
 		exchange_problem(x, 400, "bad_key", "Idempotency-Key has 1 to %d characters",
 				 MAX_KEY);
