@@ -9,12 +9,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "buffer.h"
 #include "digest.h"
 #include "ensure.h"
 #include "uuid.h"
+#include "web_patience.h"
 
 #define DEFAULT_CONNECTIONS 256
 #define DEFAULT_IDLE (30 * NSEC_PER_SEC)
@@ -23,6 +25,7 @@
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* request line and headers of one request */
 #define MAX_PEM_BYTES ((size_t)1 << 20)
 #define NEVER UINT64_MAX
+#define LOOK_EVERY (NSEC_PER_SEC / 2) /* for the slow */
 
 /*
  * A request as libmicrohttpd brings it: begun by its request line, then the
@@ -36,10 +39,17 @@
  */
 enum stage { BEGUN, READING, HANDED, REPLIED };
 
+struct connection {
+	struct patience_wait wait; /* first: patience hands out pointers to it */
+	int fd;
+	bool leaving; /* hung up on, not closed yet */
+};
+
 struct open_request {
 	struct web_request request; /* first: the handler holds a pointer to it */
 	struct web *web;
 	struct MHD_Connection *connection;
+	struct connection *peer;
 	enum stage stage;
 	bool suspended;
 	bool odd_path; /* %00 */
@@ -64,7 +74,12 @@ struct web {
 	char *key;
 	struct open_request *handed;
 	size_t handed_count;
-	bool due; /* a connection was resumed since the last run */
+	struct patience patience;
+	nsec looked_at; /* when somebody overdue was looked for last */
+	size_t places;	/* for connections, … */
+	size_t taken;	/* … how many of them are taken, … */
+	size_t leaving; /* … and how many of these will soon be free */
+	bool due;	/* a connection was resumed since the last run */
 	bool closing;
 };
 
@@ -154,6 +169,7 @@ void web_reply(struct web_request *request, unsigned status, const char *content
 	r->status = status;
 	r->stage = REPLIED;
 	leave_handler(r);
+	patience_send(&r->web->patience, &r->peer->wait, len, clock_now());
 	if (!r->suspended)
 		return;
 	r->suspended = false;
@@ -220,6 +236,66 @@ static enum MHD_Result send_reply(struct open_request *r)
 	return queued;
 }
 
+/* -- connections -- */
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct web *web = context;
+	struct connection *c = *state;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		c = *state = xcalloc(1, sizeof(*c));
+		c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd;
+		patience_await(&web->patience, &c->wait, clock_now());
+		web->taken++;
+	} else {
+		patience_rest(&web->patience, &c->wait);
+		web->leaving -= c->leaving;
+		web->due |= web->taken-- >= web->places; /* it listens again at its next run */
+		free(c);
+	}
+}
+
+/* libmicrohttpd finds the end of its input and closes. */
+static void hang_up(struct web *web, struct patience_wait *wait)
+{
+	struct connection *c = (struct connection *)wait;
+
+	patience_rest(&web->patience, wait);
+	shutdown(c->fd, SHUT_RDWR);
+	c->leaving = true;
+	web->leaving++;
+	web->due = true;
+}
+
+static void hang_up_on_slow(struct web *web, nsec now)
+{
+	struct patience_wait *wait;
+
+	web->looked_at = now;
+	while ((wait = patience_overdue(&web->patience, now)))
+		hang_up(web, wait);
+}
+
+static bool is_full(const struct web *web)
+{
+	return web->taken - web->leaving >= web->places;
+}
+
+/* An eighth at once, so that a crowd has no place to stand on. */
+static void make_room(struct web *web, nsec now)
+{
+	size_t enough = web->places - web->places / 8 - 1;
+	struct patience_wait *wait;
+
+	if (!is_full(web))
+		return;
+	while (web->taken - web->leaving > enough && (wait = patience_longest(&web->patience, now)))
+		hang_up(web, wait);
+}
+
 /* -- requests -- */
 
 static void *on_begin(void *context, const char *uri, struct MHD_Connection *connection)
@@ -228,6 +304,9 @@ static void *on_begin(void *context, const char *uri, struct MHD_Connection *con
 
 	r->web = context;
 	r->connection = connection;
+	r->peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			  ->socket_context;
+	patience_await(&r->web->patience, &r->peer->wait, clock_now());
 	r->limit = r->web->max_body;
 	r->odd_path = strstr(uri, "%00") != NULL;
 	return r;
@@ -265,6 +344,7 @@ static bool take_piece(struct open_request *r, const char *bytes, size_t len)
 	if (len > r->limit - r->request.len)
 		return false;
 	r->request.len += len;
+	patience_moved(&r->peer->wait, len);
 	if (!r->file && r->request.len <= MAX_IN_MEMORY)
 		return buffer_append(&r->body, bytes, len);
 	if (!r->file && !move_to_file(r))
@@ -300,6 +380,7 @@ static void hand_over(struct open_request *r)
 	struct web *web = r->web;
 
 	r->stage = HANDED;
+	patience_rest(&web->patience, &r->peer->wait);
 	r->request.body = r->map ? r->map : r->body.len > 0 ? r->body.data : "";
 	note_client(r);
 	r->next = web->handed;
@@ -359,6 +440,8 @@ static void on_end(void *context, struct MHD_Connection *connection, void **stat
 	if (!r)
 		return;
 	*state = NULL;
+	if (r->stage != HANDED)
+		patience_await(&r->web->patience, &r->peer->wait, clock_now());
 	if (r->response)
 		MHD_destroy_response(r->response);
 	drop_body(r);
@@ -415,19 +498,29 @@ int web_fd(const struct web *web)
 
 nsec web_nap(const struct web *web)
 {
+	nsec longest = !web->patience.first ? NEVER
+		       : is_full(web)	    ? PATIENCE_LEAST / 4
+					    : LOOK_EVERY;
 	MHD_UNSIGNED_LONG_LONG milliseconds;
 
 	if (web->due)
 		return 0;
-	if (MHD_get_timeout(web->daemon, &milliseconds) != MHD_YES)
-		return NEVER;
-	return (nsec)milliseconds * NSEC_PER_MSEC;
+	if (MHD_get_timeout(web->daemon, &milliseconds) == MHD_YES &&
+	    (nsec)milliseconds * NSEC_PER_MSEC < longest)
+		return (nsec)milliseconds * NSEC_PER_MSEC;
+	return longest;
 }
 
 void web_run(struct web *web)
 {
+	nsec now;
+
 	web->due = false;
 	MHD_run(web->daemon);
+	now = clock_now();
+	if (now - web->looked_at >= LOOK_EVERY)
+		hang_up_on_slow(web, now);
+	make_room(web, now);
 }
 
 unsigned web_port(const struct web *web)
@@ -524,13 +617,11 @@ static void ignore_log(void *context, const char *format, va_list args)
 static bool start_daemon(struct web *web, const struct web_settings *s, const struct addrinfo *at)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-	nsec idle = s->idle_timeout ? s->idle_timeout : DEFAULT_IDLE;
 	struct MHD_OptionItem options[] = {
-		{MHD_OPTION_CONNECTION_LIMIT,
-		 s->max_connections ? s->max_connections : DEFAULT_CONNECTIONS, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)web->places, NULL},
 		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->max_per_address, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT,
-		 (intptr_t)((idle + NSEC_PER_SEC - 1) / NSEC_PER_SEC), NULL},
+		 (intptr_t)((web->patience.idle + NSEC_PER_SEC - 1) / NSEC_PER_SEC), NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
 		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
 		{web->cert ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, web->cert},
@@ -545,8 +636,8 @@ static bool start_daemon(struct web *web, const struct web_settings *s, const st
 	web->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, web, MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
 		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_URI_LOG_CALLBACK, on_begin, web,
-		MHD_OPTION_NOTIFY_COMPLETED, on_end, web, MHD_OPTION_ARRAY, options,
-		MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_end, web, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, web, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	return web->daemon;
 }
 
@@ -561,6 +652,8 @@ struct web *web_create(const struct web_settings *settings, web_handler *handler
 	web->context = context;
 	web->max_body = settings->max_body ? settings->max_body : DEFAULT_BODY;
 	web->body_limit = settings->body_limit;
+	web->places = settings->max_connections ? settings->max_connections : DEFAULT_CONNECTIONS;
+	web->patience.idle = settings->idle_timeout ? settings->idle_timeout : DEFAULT_IDLE;
 	if (settings->token && settings->token[0])
 		web->token = xstrdup(settings->token);
 	if (!read_tls(web, settings, err))

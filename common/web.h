@@ -39,7 +39,7 @@ struct web_settings {
 		*listen; /* "127.0.0.1:9464", "[::1]:80", ":8080" for all addresses; port 0: any */
 	unsigned max_connections; /* 0: 256 */
 	unsigned max_per_address; /* 0: no limit of its own */
-	nsec idle_timeout;	  /* silence of a client that ends its connection; 0: 30 s */
+	nsec idle_timeout;	  /* for a request to come, an answer to be taken; 0: 30 s */
 	size_t max_body;	  /* 0: 1 MiB */
 	/* How long this request's body may be, asked when its headers are read; what is over 1 MiB
 	   waits in an unlinked file, not in memory. NULL: max_body. */
