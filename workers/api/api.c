@@ -1,8 +1,10 @@
 #include "api.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -156,6 +158,20 @@ static size_t body_limit(void *context, const struct web_request *request)
 	return may ? api->config->api.max_upload : api->config->api.max_body;
 }
 
+/* A descriptor for each connection, and some for Postgres, Kafka and uploads. */
+static void allow_descriptors(size_t connections)
+{
+	struct rlimit limit;
+	rlim_t wanted = 2 * connections + 100;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+		log_warn("few_descriptors", "wanted=%ju have=%ju", (uintmax_t)wanted,
+			 (uintmax_t)limit.rlim_cur);
+}
+
 static bool open_web(struct api *api, struct error *err)
 {
 	const struct api_settings *s = &api->config->api;
@@ -170,6 +186,7 @@ static bool open_web(struct api *api, struct error *err)
 		.key_file = *s->key_file ? s->key_file : NULL,
 	};
 
+	allow_descriptors(s->max_connections);
 	api->web = web_create(&settings, exchange_begin, api, err);
 	return api->web || error_wrap(err, "api.listen");
 }
