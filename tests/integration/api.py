@@ -79,7 +79,8 @@ class Api:
             return got
 
 
-def make_key(fleet, *units, rights=("submit", "read", "costs", "operate"), limit=None):
+def make_key(fleet, *units, rights=("submit", "read", "costs", "operate"), limit=None,
+             tokens=None):
     words = ["keys", "create", "--name", "test"]
     for unit in units:
         words += ["--business-unit", unit]
@@ -87,6 +88,8 @@ def make_key(fleet, *units, rights=("submit", "read", "costs", "operate"), limit
         words += ["--right", right]
     if limit:
         words += ["--requests-per-minute", str(limit)]
+    if tokens:
+        words += ["--tokens-per-minute", str(tokens)]
     return fleet.sluice(*words).strip()
 
 

@@ -195,15 +195,34 @@ def crashes(fleet, key):
     claim("killed between row and Kafka, or between Kafka and the answer, it loses nothing")
     for point in ("R01", "R02"):
         api = Api(fleet, point).start(failpoints=f"{point}=crash@1")
-        same(api.ask("POST", "/v1/jobs", job(point), key, Idempotency_Key=point).status, 0,
-             "no answer")
-        api.process.wait(10)
-        api = Api(fleet, point + "-after").start()
-        again = api.ask("POST", "/v1/jobs", job(point), key, Idempotency_Key=point)
-        same((again.status, again.json["new"]), (202, False), "the row was there")
-        shown = api.ask("GET", again.headers["Location"] + "?wait=60", key=key).json
-        same((shown["state"], shown["attempts"]), ("done", 1), "it ran, once")
-        api.stop()
+        lines = "\n".join(json.dumps(job(f"{point} {i}")) for i in range(20))
+        same(api.ask("POST", "/v1/jobs", lines, key, Content_Type="application/x-ndjson",
+                     Idempotency_Key=point).status, 0, "no answer")
+        same(api.process.wait(10), -9, f"{point} kills it")
+    with open(fleet.failpoint_log) as log:
+        fired = log.read()
+    sure("R01" in fired and "R02" in fired, f"fired: {fired}")
+    api = Api(fleet, "after").start()
+    made = []
+    claim("a client that sends the same again finds its jobs, one that changed the body is told so")
+    for point in ("R01", "R02"):
+        lines = [job(f"{point} {i}") for i in range(20)]
+        lines[3] = job("changed")
+        again = api.ask("POST", "/v1/jobs", "\n".join(json.dumps(line) for line in lines), key,
+                        Content_Type="application/x-ndjson", Idempotency_Key=point).json["lines"]
+        same([line["status"] for line in again], [202] * 3 + [409] + [202] * 16, "lines")
+        same(sum(line.get("new", False) for line in again), 0, "new ones: the rows were there")
+        detail = again[3]["problem"]["detail"].replace(",", " ").split()
+        same(len({word for word in detail if len(word) == 64}), 2, f"fingerprints in {detail}")
+        made += [line["job_id"] for line in again if "job_id" in line]
+    claim("each of them ran, once, also the one that nobody asked for again")
+    for one in made:
+        shown = api.ask("GET", f"/v1/jobs/{one}?wait=60", key=key).json
+        same((shown["state"], shown["attempts"]), ("done", 1), "state and attempts")
+    wait_for(60, "all forty have ended", lambda: fleet.number(
+        "SELECT count(*) FROM jobs j JOIN results r USING (job_id) WHERE j.job_id IN "
+        "(SELECT job_id FROM payloads WHERE convert_from(body, 'UTF8') LIKE '%R0_ %')") == 40)
+    api.stop()
 
 
 def as_role(fleet, key):
@@ -218,7 +237,7 @@ def as_role(fleet, key):
     with open(path, "w") as file:
         json.dump(config, file)
     api = Api(fleet, "role", path).start()
-    submitting(fleet, api, key)
+    submitting(fleet, api, make_key(fleet, "search", limit=1000, tokens=100000))
     changing(fleet, api, key)
     api.stop()
 

@@ -18,6 +18,7 @@
 #include "routes.h"
 #include "statements.h"
 #include "store_prices.h"
+#include "toll.h"
 #include "vigil.h"
 #include "weather.h"
 
@@ -203,6 +204,7 @@ struct api *api_create(const struct config *config, struct error *err)
 	api->dispatch = dispatch_create(api);
 	api->weather = weather_create(api);
 	api->vigil = vigil_create(api);
+	api->toll = toll_create(api);
 	api->http = http_create(&http, err);
 	if (!api->http || !open_kafka(api, err) || !open_web(api, err))
 		return NULL;
@@ -232,6 +234,7 @@ void api_destroy(struct api *api)
 	exchange_drop_all(api);
 	http_destroy(api->http);
 	vigil_destroy(api->vigil);
+	toll_destroy(api->toll);
 	weather_destroy(api->weather);
 	admit_destroy(api->admit);
 	dispatch_destroy(api->dispatch);
@@ -319,6 +322,7 @@ static void turn(struct api *api, nsec now)
 	read_prices(api, now);
 	weather_run(api->weather, now);
 	vigil_run(api->vigil, now);
+	toll_run(api->toll);
 	admit_run(api->admit);
 	dispatch_run(api->dispatch);
 	for (int i = 0; i < API_PG_COUNT; i++) /* what was sent just now leaves at once */

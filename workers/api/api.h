@@ -3,7 +3,8 @@
  * Postgres without waiting. api.c turns the wheel; a request is an exchange
  * (exchange.h) that a route (routes.h) hands to a handler.
  *
- *	keyring    whose key a request brings, and how much it may ask
+ *	keyring    whose key a request brings
+ *	toll       how much it may ask, all processes together
  *	submit     jobs of a request; admit: from jobs to rows, in groups
  *	dispatch     what rows owe becomes messages
  *	jobs       how they stand; cancel, retry, explain
@@ -31,6 +32,7 @@ struct admit;
 struct dispatch;
 struct weather;
 struct vigil;
+struct toll;
 
 struct api {
 	const struct config *config;
@@ -45,6 +47,7 @@ struct api {
 	struct dispatch *dispatch;
 	struct weather *weather;
 	struct vigil *vigil;
+	struct toll *toll;
 	struct exchange *exchanges; /* not yet replied to */
 	char *description;	    /* the OpenAPI document; NULL: nobody has asked yet */
 	nsec prices_at;		    /* when to read them next */

@@ -97,15 +97,22 @@ static void write_wait(const struct api *api, const struct parcel *parcel, struc
 		json_put_number(w, wait);
 }
 
-void estimate_write(const struct api *api, const struct parcel *parcel, nsec wall, bool costs,
-		    struct json_writer *w)
+int64_t estimate_tokens(const struct api *api, const struct parcel *parcel, nsec wall)
 {
 	struct routing_decision decision = {0};
 	struct error ignored;
-	int64_t likely = weather_output(api->weather, parcel->job->task), most = 0;
 
 	if (!routing_decide(api->config, parcel->job, wall, &decision, &ignored))
-		decision.tokens = (int64_t)parcel->bytes.len / 4;
+		return (int64_t)parcel->bytes.len / 4;
+	return decision.tokens;
+}
+
+void estimate_write(const struct api *api, const struct parcel *parcel, nsec wall, bool costs,
+		    struct json_writer *w)
+{
+	int64_t tokens = estimate_tokens(api, parcel, wall);
+	int64_t likely = weather_output(api->weather, parcel->job->task), most = 0;
+
 	for (size_t i = 0; i < parcel->tier->candidate_count; i++) {
 		int64_t cap = output_cap(api, parcel->job, &parcel->tier->candidates[i]);
 
@@ -120,14 +127,14 @@ void estimate_write(const struct api *api, const struct parcel *parcel, nsec wal
 	json_key(w, "tokens");
 	json_open(w, '{');
 	json_key(w, "input");
-	json_put_integer(w, decision.tokens);
+	json_put_integer(w, tokens);
 	json_key(w, "output_likely");
 	json_put_integer(w, likely);
 	json_key(w, "output_most");
 	json_put_integer(w, most);
 	json_close(w, '}');
 	if (costs)
-		write_cost(api, parcel, decision.tokens, likely, wall, w);
+		write_cost(api, parcel, tokens, likely, wall, w);
 	write_wait(api, parcel, w);
 	json_close(w, '}');
 }

@@ -14,6 +14,9 @@
 void estimate_write(const struct api *api, const struct parcel *parcel, nsec wall, bool costs,
 		    struct json_writer *w);
 
+/* Tokens of its prompt, likely. */
+int64_t estimate_tokens(const struct api *api, const struct parcel *parcel, nsec wall);
+
 /* Seconds until a job with so many others ahead of it is through; negative: nothing is measured. */
 double estimate_wait(const struct api *api, const char *tier, const char *lane, int64_t ahead);
 

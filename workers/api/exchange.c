@@ -1,6 +1,7 @@
 #include "exchange.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "routes.h"
+#include "toll.h"
 
 #define MAX_HEADERS_SET 16
 #define NUMBER_TEXT 64
@@ -59,8 +61,8 @@ static struct exchange *begin(struct api *api, struct web_request *request)
 struct extra {
 	struct header items[MAX_HEADERS_SET];
 	size_t count;
-	char policy[NUMBER_TEXT], state[NUMBER_TEXT], limit[NUMBER_TEXT], left[NUMBER_TEXT],
-		reset[NUMBER_TEXT];
+	struct buffer policy, state;
+	char limit[NUMBER_TEXT], left[NUMBER_TEXT], reset[NUMBER_TEXT];
 };
 
 static void set(struct extra *extra, const char *name, const char *value)
@@ -69,29 +71,57 @@ static void set(struct extra *extra, const char *name, const char *value)
 		extra->items[extra->count++] = (struct header){name, value};
 }
 
-/* Whose limit it is, how much of it is left, and when there is more. */
-static void tell_limits(const struct exchange *x, struct extra *extra)
+static unsigned reset_of(const struct purse *purse, double left)
 {
-	const struct api_key *key = x->key;
-	double left = key ? key->left : 0;
-	unsigned reset;
+	return (unsigned)((purse->per_minute - fmin(left, purse->per_minute)) * 60 /
+			  purse->per_minute);
+}
 
-	if (!key || key->per_minute <= 0)
+/* In the fields of the draft: all limits of the key, each by its name. */
+static void tell_limit(const struct api_key *key, enum purse_unit unit, nsec now,
+		       struct extra *extra)
+{
+	const struct purse *purse = &key->purses[unit];
+	const char *comma = extra->policy.len > 0 ? ", " : "";
+	double left = purse_shows(purse, now);
+
+	if (purse->per_minute <= 0)
 		return;
-	left = left > 0 ? left : 0;
-	reset = (unsigned)((key->per_minute - left) * 60 / key->per_minute);
-	snprintf(extra->policy, NUMBER_TEXT, "\"key-%s-requests\";q=%.0f;w=60", key->id,
-		 key->per_minute);
-	snprintf(extra->state, NUMBER_TEXT, "\"key-%s-requests\";r=%.0f;t=%u", key->id, left,
-		 reset);
-	snprintf(extra->limit, NUMBER_TEXT, "%.0f", key->per_minute);
+	buffer_printf(&extra->policy, "%s\"key-%s-%s\";q=%.0f;w=60", comma, key->id,
+		      purse_name(unit), purse->per_minute);
+	buffer_printf(&extra->state, "%s\"key-%s-%s\";r=%.0f;t=%u", comma, key->id,
+		      purse_name(unit), left, reset_of(purse, left));
+}
+
+/* The older fields have room for one: the requests, or else the tokens. */
+static void tell_one(const struct purse *purse, nsec now, struct extra *extra)
+{
+	double left = purse_shows(purse, now);
+
+	snprintf(extra->limit, NUMBER_TEXT, "%.0f", purse->per_minute);
 	snprintf(extra->left, NUMBER_TEXT, "%.0f", left);
-	snprintf(extra->reset, NUMBER_TEXT, "%u", reset);
-	set(extra, "RateLimit-Policy", extra->policy);
-	set(extra, "RateLimit", extra->state);
+	snprintf(extra->reset, NUMBER_TEXT, "%u", reset_of(purse, left));
 	set(extra, "RateLimit-Limit", extra->limit);
 	set(extra, "RateLimit-Remaining", extra->left);
 	set(extra, "RateLimit-Reset", extra->reset);
+}
+
+/* Whose limit it is, how much of it is left, and when there is more. */
+static void tell_limits(const struct exchange *x, struct extra *extra)
+{
+	const struct purse *purse = x->key ? x->key->purses : NULL;
+	nsec now = clock_now();
+
+	if (!purse)
+		return;
+	for (enum purse_unit unit = 0; unit < PURSE_COUNT; unit++)
+		tell_limit(x->key, unit, now, extra);
+	if (extra->policy.len == 0)
+		return;
+	tell_one(&purse[purse[PURSE_REQUESTS].per_minute > 0 ? PURSE_REQUESTS : PURSE_TOKENS], now,
+		 extra);
+	set(extra, "RateLimit-Policy", extra->policy.data);
+	set(extra, "RateLimit", extra->state.data);
 }
 
 static void count(const struct exchange *x, unsigned status, size_t len)
@@ -123,6 +153,8 @@ void exchange_bytes(struct exchange *x, unsigned status, const char *content_typ
 	tell_limits(x, &extra);
 	count(x, status, len);
 	web_reply(x->request, status, content_type, body, len, extra.items, extra.count);
+	buffer_finish(&extra.policy);
+	buffer_finish(&extra.state);
 	end(x);
 }
 
@@ -284,15 +316,22 @@ static void refuse_key(struct exchange *x)
 		headers, 1);
 }
 
-static void refuse_rate(struct exchange *x)
+void exchange_limited(struct exchange *x, enum purse_unit unit)
 {
-	AUTO(xfree) char *wait = xasprintf("%u", api_key_wait(x->key));
+	const struct purse *purse = &x->key->purses[unit];
+	AUTO(xfree) char *wait = xasprintf("%u", purse_wait(purse, clock_now()));
 	AUTO(xfree)
-	char *detail = xasprintf("key %s may make %.0f requests a minute; there is room in %s s",
-				 x->key->id, x->key->per_minute, wait);
+	char *detail = xasprintf("this is key %s's own limit, not a provider's: %.0f %s a minute; "
+				 "there is room in %s s",
+				 x->key->id, purse->per_minute, purse_name(unit), wait);
 	const struct header headers[] = {{"Retry-After", wait}};
 
 	problem(x, 429, "rate_limited", detail, headers, 1);
+}
+
+static void let_in(struct exchange *x)
+{
+	x->route->handle(x);
 }
 
 void exchange_resume(struct exchange *x)
@@ -310,12 +349,10 @@ void exchange_resume(struct exchange *x)
 					 x->key->id, api_right_name(route->right));
 			return;
 		}
-		if (!api_key_take(x->key, 1, clock_now())) {
-			refuse_rate(x);
-			return;
-		}
+		toll_pay(x->api->toll, x, PURSE_REQUESTS, 1, let_in);
+		return;
 	}
-	route->handle(x);
+	let_in(x);
 }
 
 static void nothing_there(struct exchange *x, const char *allowed)

@@ -66,6 +66,7 @@ void exchange_bytes(struct exchange *x, unsigned status, const char *content_typ
 /* RFC 9457, or OpenAI's shape on its paths. The code is what programs go by. */
 void exchange_problem(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
 	PRINTF(4, 5);
+void exchange_limited(struct exchange *x, enum purse_unit unit);    /* the key has nothing left */
 void exchange_trouble(struct exchange *x, const struct error *err); /* of Postgres */
 
 /* The problem as an object, appended; for lists with a problem per line. */

@@ -111,14 +111,23 @@ static void read_units(struct api_key *key, const char *text)
 		key->all_units |= strcmp(json_string_value(unit), "*") == 0;
 }
 
-enum { KEY_ID, KEY_DIGEST, KEY_NAME, KEY_UNITS, KEY_RIGHTS, KEY_PER_MINUTE };
+enum { KEY_ID, KEY_DIGEST, KEY_NAME, KEY_UNITS, KEY_RIGHTS, KEY_REQUESTS, KEY_TOKENS };
+
+/* Of a key that is new here nobody knows how much is left: all of it, as far as we can tell. */
+static void read_limit(struct purse *purse, int64_t per_minute)
+{
+	if (purse->per_minute <= 0) {
+		purse->level = (double)per_minute;
+		purse->level_at = clock_now();
+	}
+	purse->per_minute = (double)per_minute;
+}
 
 /* The key we have, with what may have changed, or a new one. */
 static struct api_key *read_key(const struct keyring *ring, const struct pg_rows *rows, int row)
 {
 	const char *id = pg_get_text(rows, row, KEY_ID);
 	struct api_key *key = find_id(ring, id);
-	double per_minute = (double)pg_get_int(rows, row, KEY_PER_MINUTE);
 	size_t len;
 	const char *digest = pg_get_bytes(rows, row, KEY_DIGEST, &len);
 
@@ -126,12 +135,11 @@ static struct api_key *read_key(const struct keyring *ring, const struct pg_rows
 		key = xcalloc(1, sizeof(*key));
 		memcpy(key->id, id, sizeof(key->id));
 		key->in_force = true;
-		key->left = per_minute;
-		key->left_at = clock_now();
 	}
 	ENSURE(len == sizeof(key->digest)); /* the table says so */
 	memcpy(&key->digest, digest, len);
-	key->per_minute = per_minute;
+	read_limit(&key->purses[PURSE_REQUESTS], pg_get_int(rows, row, KEY_REQUESTS));
+	read_limit(&key->purses[PURSE_TOKENS], pg_get_int(rows, row, KEY_TOKENS));
 	key->rights = read_rights(pg_get_text(rows, row, KEY_RIGHTS));
 	read_units(key, pg_get_text(rows, row, KEY_UNITS));
 	return key;
@@ -276,32 +284,4 @@ const char *api_key_only_unit(const struct api_key *key)
 	if (key->all_units || json_array_size(key->units) != 1)
 		return NULL;
 	return json_string_value(json_array_get(key->units, 0));
-}
-
-static void refill(struct api_key *key, nsec now)
-{
-	double seconds = (double)(now - key->left_at) / (double)NSEC_PER_SEC;
-
-	key->left += seconds * key->per_minute / 60;
-	if (key->left > key->per_minute)
-		key->left = key->per_minute;
-	key->left_at = now;
-}
-
-bool api_key_take(struct api_key *key, double count, nsec now)
-{
-	if (key->per_minute <= 0)
-		return true;
-	refill(key, now);
-	if (key->left < 1)
-		return false;
-	key->left -= count;
-	return true;
-}
-
-unsigned api_key_wait(const struct api_key *key)
-{
-	if (key->per_minute <= 0 || key->left >= 1)
-		return 0;
-	return (unsigned)((1 - key->left) * 60 / key->per_minute) + 1;
 }

@@ -1,6 +1,6 @@
 /*
  * The keys in force, read from Postgres every second: whose key a request
- * brings, what it may see and do, and how much of it.
+ * brings, what it may see and do, and how much of it (toll.h).
  *
  *	struct api_key *key = keyring_find(ring, web_token(request));
  *	if (!key && keyring_is_older(ring, x->started))
@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "digest.h"
 #include "json.h"
+#include "toll.h"
 
 #define API_KEY_PREFIX "slc_"
 #define API_KEY_ID 13 /* twelve hex digits and the final zero */
@@ -35,9 +36,7 @@ struct api_key {
 	json_t *units; /* owned: array of texts; "*" is all */
 	bool all_units;
 	unsigned rights;
-	double per_minute; /* requests; 0: no limit */
-	double left;
-	nsec left_at;
+	struct purse purses[PURSE_COUNT];
 	bool in_force;
 	size_t users; /* exchanges that hold it */
 };
@@ -62,11 +61,6 @@ void keyring_wait(struct keyring *ring, struct exchange *x);
 
 bool api_key_sees(const struct api_key *key, const char *business_unit);
 const char *api_key_only_unit(const struct api_key *key); /* NULL: several */
-
-/* Use up so many requests; false: none is left. Longer uses run into debt, so the next waits
- * longer. */
-bool api_key_take(struct api_key *key, double count, nsec now);
-unsigned api_key_wait(const struct api_key *key); /* seconds until one is left again */
 
 const char *api_right_name(enum api_right right);
 

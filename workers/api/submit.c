@@ -11,6 +11,7 @@
 #include "estimate.h"
 #include "json_writer.h"
 #include "routes.h"
+#include "toll.h"
 
 #define MAX_LINES 1000
 #define MAX_KEY 200
@@ -339,17 +340,40 @@ static struct submission *begin(struct exchange *x)
 	return s;
 }
 
-static void admit_all(struct submission *s)
+static void admit_all(struct exchange *x)
 {
-	for (size_t i = 0; i < s->count; i++)
-		s->untold += s->entries[i].good;
-	if (s->untold == 0 || s->dry) {
-		reply(s);
-		return;
-	}
+	struct submission *s = x->data;
+
 	for (size_t i = 0; i < s->count; i++)
 		if (s->entries[i].good)
 			admit_add(s->x->api->admit, &s->entries[i].admission);
+}
+
+static double tokens_of(const struct submission *s)
+{
+	double tokens = 0;
+
+	if (s->x->key->purses[PURSE_TOKENS].per_minute <= 0)
+		return 0;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->entries[i].good)
+			tokens += (double)estimate_tokens(s->x->api,
+							  &s->entries[i].admission.parcel, s->wall);
+	return tokens;
+}
+
+/* Each line is a request; what is refused or only quoted takes no tokens. */
+static void pay(struct submission *s)
+{
+	struct exchange *x = s->x;
+
+	toll_charge(x->api->toll, x->key, PURSE_REQUESTS, (double)(s->count - 1));
+	for (size_t i = 0; i < s->count; i++)
+		s->untold += s->entries[i].good;
+	if (s->untold == 0 || s->dry)
+		reply(s);
+	else
+		toll_pay(x->api->toll, x, PURSE_TOKENS, tokens_of(s), admit_all);
 }
 
 void submit_jobs(struct exchange *x)
@@ -373,6 +397,5 @@ void submit_jobs(struct exchange *x)
 		exchange_problem(x, 400, "bad_job", "there is no job in the body");
 		return;
 	}
-	api_key_take(x->key, (double)(s->count - 1), clock_now()); /* each line counts */
-	admit_all(s);
+	pay(s);
 }

@@ -23,6 +23,7 @@ struct create_wishes {
 	struct words units;
 	struct words rights;
 	int64_t per_minute;
+	int64_t tokens_per_minute;
 };
 
 static const struct argument create_table[] = {
@@ -34,6 +35,9 @@ static const struct argument create_table[] = {
 	ARGUMENT_COUNT(struct create_wishes, per_minute, "requests-per-minute", 0,
 		       "most requests a minute, lines of lists counted each (default: no limit)", 1,
 		       100000000),
+	ARGUMENT_COUNT(struct create_wishes, tokens_per_minute, "tokens-per-minute", 0,
+		       "most tokens a minute, in the prompts of jobs (default: no limit)", 1,
+		       1000000000000),
 	{0},
 };
 
@@ -110,6 +114,7 @@ static struct pg_args *create_args(const struct create_wishes *wishes, const cha
 	push_words(args, &wishes->units);
 	push_words(args, &wishes->rights);
 	pg_big(args, wishes->per_minute);
+	pg_big(args, wishes->tokens_per_minute);
 	return args;
 }
 
