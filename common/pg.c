@@ -35,6 +35,7 @@ struct pg {
 	char *conninfo;
 	nsec statement_timeout;
 	nsec lock_timeout;
+	bool looks_up;
 	char *name;
 	const struct pg_statement *statements;
 	size_t statement_count;
@@ -248,6 +249,7 @@ static struct pg *pg_new(const struct pg_options *options)
 	pg->statement_timeout = options->statement_timeout ? options->statement_timeout
 							   : 30 * NSEC_PER_SEC;
 	pg->lock_timeout = options->lock_timeout ? options->lock_timeout : 10 * NSEC_PER_SEC;
+	pg->looks_up = options->looks_up;
 	pg->open_tail = &pg->open;
 	pg->answered_tail = &pg->answered;
 	return pg;
@@ -255,7 +257,7 @@ static struct pg *pg_new(const struct pg_options *options)
 
 static PGconn *start_link(const struct pg *pg)
 {
-	char session[256];
+	char session[320];
 	const char *const names[] = {"dbname",
 				     "fallback_application_name",
 				     "options",
@@ -271,9 +273,13 @@ static PGconn *start_link(const struct pg *pg)
 
 	snprintf(session, sizeof(session),
 		 "-c search_path=sluice -c statement_timeout=%llu -c lock_timeout=%llu "
-		 "-c idle_in_transaction_session_timeout=20000 -c timezone=UTC",
+		 "-c idle_in_transaction_session_timeout=20000 -c timezone=UTC%s",
 		 (unsigned long long)(pg->statement_timeout / NSEC_PER_MSEC),
-		 (unsigned long long)(pg->lock_timeout / NSEC_PER_MSEC));
+		 (unsigned long long)(pg->lock_timeout / NSEC_PER_MSEC),
+		 /* To plan a look-up in partitions takes longer than to do it; and a plan made
+		    while a table is empty must not read all of it later. */
+		 pg->looks_up ? " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+			      : "");
 	return PQconnectStartParams(names, values, 1);
 }
 

@@ -48,6 +48,7 @@ struct pg_options {
 	const char *name;	/* shown as application_name */
 	nsec statement_timeout; /* 0: 30 s */
 	nsec lock_timeout;	/* 0: 10 s */
+	bool looks_up;		/* only rows by their keys: one plan for all, by indexes */
 };
 
 /* Statements that are prepared once a connection and sent by name. */

@@ -134,6 +134,7 @@ static void open_postgres(struct api *api)
 			.name = names[i],
 			.statement_timeout = api->config->postgres.statement_timeout,
 			.lock_timeout = api->config->postgres.lock_timeout,
+			.looks_up = i == API_READS,
 		};
 
 		api->pgs[i] = pg_create(&options, statements, count);

@@ -13,6 +13,7 @@
 #include "timestamp.h"
 #include "utf8.h"
 #include "vigil.h"
+#include "weather.h"
 
 #define LONGEST_WAIT 60
 #define MOST 500
@@ -52,7 +53,6 @@ enum {
 	RESULT_DETAIL,
 	RESULT_OUTPUT,
 	RESULT_TIER,
-	JOB_AHEAD,
 	JOB_TASK,
 	JOB_FEATURE,
 };
@@ -162,17 +162,20 @@ static void write_wait(struct exchange *x, struct json_writer *w, const struct p
 {
 	const char *state = pg_get_text(rows, row, JOB_STATE);
 	const char *words = reason_words(state, pg_get_text(rows, row, JOB_REASON));
+	const char *tier = pg_get_text(rows, row, JOB_TIER),
+		   *lane = pg_get_text(rows, row, JOB_LANE);
+	int64_t ahead;
 	double wait;
 
 	if (words) {
 		json_key(w, "waits_for");
 		json_put_text(w, words);
 	}
-	if (pg_is_null(rows, row, JOB_AHEAD))
+	if (strcmp(state, "queued") != 0)
 		return;
-	put_integer(w, "ahead", pg_get_int(rows, row, JOB_AHEAD));
-	wait = estimate_wait(x->api, pg_get_text(rows, row, JOB_TIER),
-			     pg_get_text(rows, row, JOB_LANE), pg_get_int(rows, row, JOB_AHEAD));
+	ahead = weather_ahead(x->api->weather, tier, lane, pg_get_time(rows, row, JOB_CREATED));
+	put_integer(w, "ahead", ahead);
+	wait = estimate_wait(x->api, tier, lane, ahead);
 	json_key(w, "eta_seconds");
 	if (wait < 0)
 		json_put_raw(w, "null", 4);

@@ -17,8 +17,10 @@ void weather_run(struct weather *weather, nsec now);
 /* Calls a second of a tier's lane; 0: none were made lately. */
 double weather_rate(const struct weather *weather, const char *tier, const char *lane);
 
-/* Accepted jobs that wait for a worker there. */
+/* Accepted jobs that waited for a worker there when it was looked last: all, or those accepted
+ * before `wall`. */
 int64_t weather_waiting(const struct weather *weather, const char *tier, const char *lane);
+int64_t weather_ahead(const struct weather *weather, const char *tier, const char *lane, nsec wall);
 
 /* Mean length of a task's answers in tokens; 0: not measured. */
 int64_t weather_output(const struct weather *weather, const char *task);
