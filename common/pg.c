@@ -257,7 +257,7 @@ static struct pg *pg_new(const struct pg_options *options)
 
 static PGconn *start_link(const struct pg *pg)
 {
-	char session[320];
+	char session[384];
 	const char *const names[] = {"dbname",
 				     "fallback_application_name",
 				     "options",
@@ -278,7 +278,8 @@ static PGconn *start_link(const struct pg *pg)
 		 (unsigned long long)(pg->lock_timeout / NSEC_PER_MSEC),
 		 /* To plan a look-up in partitions takes longer than to do it; and a plan made
 		    while a table is empty must not read all of it later. */
-		 pg->looks_up ? " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+		 pg->looks_up ? " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
+				"-c enable_hashjoin=off -c enable_mergejoin=off"
 			      : "");
 	return PQconnectStartParams(names, values, 1);
 }

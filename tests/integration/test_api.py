@@ -1,6 +1,7 @@
 """The REST shim: jobs go in over HTTP and come out of Postgres, each once, whoever dies."""
 import json
 import os
+import re
 import threading
 import time
 import uuid
@@ -28,6 +29,17 @@ def submitting(fleet, api, key):
     same(api.ask("GET", "/v1/jobs/" + made["job_id"], key=key).json["result"], shown["result"],
          "the result without waiting")
     return made["job_id"]
+
+
+def position(fleet, api, key):
+    claim("while nobody works, each job's place is the number of those accepted before it")
+    made = [api.ask("POST", "/v1/jobs", job(f"place {i}"), key).json["job_id"] for i in range(5)]
+    for place in (4, 0):
+        wait_for(20, f"the place of job {place}", lambda: api.ask(
+            "GET", f"/v1/jobs/{made[place]}", key=key).json["ahead"] == place)
+    shown = api.ask("GET", f"/v1/jobs/{made[4]}", key=key).json
+    same((shown["state"], shown["eta_seconds"]), ("queued", None), "state, and that nothing is measured")
+    return made
 
 
 def idempotent(fleet, api, key):
@@ -227,16 +239,16 @@ def crashes(fleet, key):
 
 def as_role(fleet, key):
     claim("the role sluice_api is enough for it")
-    fleet.sql("CREATE ROLE api_login LOGIN; GRANT sluice_api TO api_login")
+    fleet.sql("CREATE ROLE api_login LOGIN PASSWORD 'secret'; GRANT sluice_api TO api_login")
     with open(fleet.config_path) as file:
         config = json.load(file)
-    config["postgres"]["url"] += " options='-c role=sluice_api'" \
-        if " " in config["postgres"]["url"] or "://" not in config["postgres"]["url"] \
-        else ("&" if "?" in config["postgres"]["url"] else "?") + "options=-c%20role%3Dsluice_api"
+    config["postgres"]["url"] = re.sub("//[^@]*@", "//api_login:secret@", config["postgres"]["url"])
     path = os.path.join(fleet.directory, "role.json")
     with open(path, "w") as file:
         json.dump(config, file)
     api = Api(fleet, "role", path).start()
+    same(fleet.value("SELECT count(DISTINCT usename) || min(usename) FROM pg_stat_activity "
+                     "WHERE application_name LIKE 'sluice api%'"), "1api_login", "who it is")
     submitting(fleet, api, make_key(fleet, "search", limit=1000, tokens=100000))
     changing(fleet, api, key)
     api.stop()
@@ -244,9 +256,12 @@ def as_role(fleet, key):
 
 def main():
     with Fleet("test_api") as fleet:
-        fleet.start("one")
         key = make_key(fleet, "search")
         api = Api(fleet).start()
+        early = position(fleet, api, key)
+        fleet.start("one")
+        for one in early:
+            same(api.ask("GET", f"/v1/jobs/{one}?wait=30", key=key).json["state"], "done", "state")
         submitting(fleet, api, key)
         idempotent(fleet, api, key)
         lists(fleet, api, key)

@@ -14,6 +14,7 @@
 #include "exchange.h"
 #include "keyring.h"
 #include "log.h"
+#include "looks.h"
 #include "metrics.h"
 #include "routes.h"
 #include "statements.h"
@@ -48,11 +49,13 @@ bool api_ask(struct api *api, int which, const char *statement, struct pg_args *
 	return true;
 }
 
-static void hear(struct api *api, struct pg *pg)
+/* Whether there was anything. */
+static bool hear(struct api *api, struct pg *pg)
 {
 	struct pg_answer answer;
+	bool heard = false;
 
-	while (pg_next(pg, &answer)) {
+	for (; pg_next(pg, &answer); heard = true) {
 		struct ask ask = *(struct ask *)answer.token;
 
 		free(answer.token);
@@ -62,14 +65,18 @@ static void hear(struct api *api, struct pg *pg)
 		ask.then(api, ask.owner, &answer);
 		pg_rows_destroy(answer.rows);
 	}
+	return heard;
 }
 
-static void serve_postgres(struct api *api, nsec now)
+static bool serve_postgres(struct api *api, nsec now)
 {
+	bool heard = false;
+
 	for (int i = 0; i < API_PG_COUNT; i++) {
 		pg_pump(api->pgs[i], now);
-		hear(api, api->pgs[i]);
+		heard |= hear(api, api->pgs[i]);
 	}
+	return heard;
 }
 
 const char *api_trouble(const struct api *api)
@@ -206,6 +213,7 @@ struct api *api_create(const struct config *config, struct error *err)
 	api->weather = weather_create(api);
 	api->vigil = vigil_create(api);
 	api->toll = toll_create(api);
+	api->looks = looks_create(api);
 	api->http = http_create(&http, err);
 	if (!api->http || !open_kafka(api, err) || !open_web(api, err))
 		return NULL;
@@ -236,6 +244,7 @@ void api_destroy(struct api *api)
 	http_destroy(api->http);
 	vigil_destroy(api->vigil);
 	toll_destroy(api->toll);
+	looks_destroy(api->looks);
 	weather_destroy(api->weather);
 	admit_destroy(api->admit);
 	dispatch_destroy(api->dispatch);
@@ -293,6 +302,8 @@ static nsec nap(const struct api *api, nsec now)
 {
 	nsec longest = LONGEST_NAP, web = web_nap(api->web);
 
+	if (api->busy)
+		return 0;
 	longest = sooner(longest, now, vigil_wake_at(api->vigil));
 	longest = sooner(longest, now, keyring_wake_at(api->keyring));
 	return web < longest ? web : longest;
@@ -324,10 +335,12 @@ static void turn(struct api *api, nsec now)
 	weather_run(api->weather, now);
 	vigil_run(api->vigil, now);
 	toll_run(api->toll);
+	looks_run(api->looks);
 	admit_run(api->admit);
 	dispatch_run(api->dispatch);
-	for (int i = 0; i < API_PG_COUNT; i++) /* what was sent just now leaves at once */
-		pg_pump(api->pgs[i], now);
+	/* What was sent just now leaves at once. An answer that comes in with that wakes nobody:
+	   its socket is silent then. */
+	api->busy = serve_postgres(api, now);
 }
 
 bool api_run(struct api *api, struct error *err)

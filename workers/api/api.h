@@ -7,6 +7,7 @@
  *	toll       how much it may ask, all processes together
  *	submit     jobs of a request; admit: from jobs to rows, in groups
  *	dispatch     what rows owe becomes messages
+ *	looks      polls, in groups
  *	jobs       how they stand; cancel, retry, explain
  *	estimate   what a job may cost, how long it may take
  */
@@ -33,6 +34,7 @@ struct dispatch;
 struct weather;
 struct vigil;
 struct toll;
+struct looks;
 
 struct api {
 	const struct config *config;
@@ -48,9 +50,11 @@ struct api {
 	struct weather *weather;
 	struct vigil *vigil;
 	struct toll *toll;
+	struct looks *looks;
 	struct exchange *exchanges; /* not yet replied to */
 	char *description;	    /* the OpenAPI document; NULL: nobody has asked yet */
 	nsec prices_at;		    /* when to read them next */
+	bool busy;		    /* there is something to do before the next sleep */
 	nsec stop_at;		    /* when the grace period ends; 0: running */
 };
 

@@ -8,6 +8,7 @@
 #include "ensure.h"
 #include "estimate.h"
 #include "json_writer.h"
+#include "looks.h"
 #include "reasons.h"
 #include "routes.h"
 #include "timestamp.h"
@@ -183,17 +184,17 @@ static void write_wait(struct exchange *x, struct json_writer *w, const struct p
 		json_put_number(w, wait);
 }
 
-static void reply_job(struct exchange *x, const struct pg_rows *rows)
+static void reply_job(struct exchange *x, const struct pg_rows *rows, int row)
 {
 	AUTO_FINISH(buffer_finish) struct buffer body = {0};
 	struct json_writer w = {.out = &body};
 
 	json_open(&w, '{');
-	write_head(&w, rows, 0, JOB_TASK, JOB_FEATURE);
-	put_integer(&w, "attempts", pg_get_int(rows, 0, JOB_ATTEMPTS));
-	write_wait(x, &w, rows, 0);
-	if (pg_get_bool(rows, 0, JOB_ENDED))
-		write_result(&w, rows, 0, x->key->rights & RIGHT_COSTS);
+	write_head(&w, rows, row, JOB_TASK, JOB_FEATURE);
+	put_integer(&w, "attempts", pg_get_int(rows, row, JOB_ATTEMPTS));
+	write_wait(x, &w, rows, row);
+	if (pg_get_bool(rows, row, JOB_ENDED))
+		write_result(&w, rows, row, x->key->rights & RIGHT_COSTS);
 	json_close(&w, '}');
 	exchange_json(x, 200, &body, NULL, 0);
 }
@@ -212,28 +213,20 @@ static void refuse_unknown(struct exchange *x)
 			 x->words[0]);
 }
 
-static void shown(struct exchange *x, const struct pg_rows *rows)
+static void shown(struct exchange *x, const struct pg_rows *rows, int row)
 {
-	if (pg_count(rows) == 0 || !exchange_sees(x, pg_get_text(rows, 0, JOB_UNIT)))
+	if (row < 0 || !exchange_sees(x, pg_get_text(rows, row, JOB_UNIT)))
 		refuse_unknown(x);
-	else if (x->wait_until && !is_final(pg_get_text(rows, 0, JOB_STATE)))
+	else if (x->wait_until && !is_final(pg_get_text(rows, row, JOB_STATE)))
 		vigil_keep(x->api->vigil, x);
 	else
-		reply_job(x, rows);
-}
-
-static struct pg_args *job_args(const struct exchange *x)
-{
-	struct pg_args *args = pg_args_create();
-
-	pg_push_uuid(args, pg_array(args, PG_UUID), &x->job_id);
-	return args;
+		reply_job(x, rows, row);
 }
 
 void vigil_over(struct exchange *x)
 {
 	x->wait_until = 0;
-	exchange_ask(x, API_READS, "job", job_args(x), shown);
+	looks_ask(x->api->looks, x, shown);
 }
 
 /* A number of the query within bounds, or the fallback; false: it is none, and that was replied. */
@@ -263,7 +256,7 @@ void jobs_show(struct exchange *x)
 		return;
 	if (wait > 0)
 		x->wait_until = x->started + (nsec)wait * NSEC_PER_SEC;
-	exchange_ask(x, API_READS, "job", job_args(x), shown);
+	looks_ask(x->api->looks, x, shown);
 }
 
 /* --- the list --- */
