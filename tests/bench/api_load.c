@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 		fail("wants", "1 to 256 connections, and a request for each");
 	if (!load.submit)
 		read_ids();
-	meter_start(&meter, atoll(argv[6]));
+	meter_start(&meter, (int64_t)strtoll(argv[6], NULL, 10));
 	run((unsigned)atoi(argv[2]), connections);
 	fflush(stdout);
 	dup2(STDERR_FILENO, STDOUT_FILENO); /* the ids are out */

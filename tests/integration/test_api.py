@@ -39,6 +39,16 @@ def position(fleet, api, key):
             "GET", f"/v1/jobs/{made[place]}", key=key).json["ahead"] == place)
     shown = api.ask("GET", f"/v1/jobs/{made[4]}", key=key).json
     same((shown["state"], shown["eta_seconds"]), ("queued", None), "state, and that nothing is measured")
+    claim("every reason to be parked has its words, and its date")
+    for reason in ("rate_hold", "quota", "budget", "breaker", "credential", "backoff", "connections",
+                   "no_candidate", "not_before", "orphan", "handed_back", "batch_closed"):
+        fleet.sql(f"UPDATE jobs SET state = 'PARKED', reason = '{reason}', due = now() + interval '1 h' "
+                  f"WHERE job_id = '{made[2]}'")
+        told = api.ask("GET", f"/v1/jobs/{made[2]}/explain", key=key).json
+        same(told["reason"], reason, "reason")
+        sure("stand here" not in told["waits_for"], f"words for {reason}: {told['waits_for']}")
+        sure(told["due"], f"when: {told}")
+    fleet.sql(f"UPDATE jobs SET state = 'QUEUED', reason = NULL, due = NULL WHERE job_id = '{made[2]}'")
     return made
 
 

@@ -23,6 +23,7 @@ static const struct {
 	{"throttled", "the provider told us to wait"},
 	{"retry", "the last attempt failed; it is tried again then"},
 	{"fallback", "the last attempt failed; another candidate is tried then"},
+	{"batch_closed", "the batch it was to join had left; it joins the next one"},
 	{"not_before", "the job asked not to be started before then"},
 	{"orphan", "its worker died; the next one with room takes it"},
 	{"handed_back", "its worker was stopped; the next one with room takes it"},
