@@ -69,10 +69,10 @@ claim "what submit prints, wait waits for; every job ends once and is paid"
 for i in $(seq 100); do
 	echo "{\"prompt\":{\"messages\":[{\"role\":\"user\",\"content\":\"Number $i\"}]},\"metadata\":{\"n\":$i.50}}"
 done >jobs.jsonl
-"$SLUICE" submit jobs.jsonl -u tests --tier economy >>ids 2>/dev/null
+"$SLUICE" submit jobs.jsonl -u tests --tier economy >>ids 2>err || fail "submit: $(cat err)"
 "$SLUICE" wait --timeout 60s --json <ids >ended 2>/dev/null || fail "$(cat ended)"
 same "$(jq -s 'map(select(.outcome == "done")) | length' ended)" 101 "jobs done"
-"$SLUICE" wait --timeout 60s "$(jq -r .job_id routed)" 2>/dev/null
+"$SLUICE" wait --timeout 60s "$(jq -r .job_id routed)" 2>err || fail "wait: $(cat err)"
 
 claim "a line's own bytes are passed on as they are"
 same "$(sql "SELECT count(*) FROM payloads WHERE convert_from(body, 'UTF8') LIKE '%\"n\":7.50}%'")" 1 "spelled 7.50"
