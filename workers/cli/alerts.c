@@ -36,21 +36,12 @@ static const struct argument_form list_form = {
 
 static bool list_alerts(const struct wishes *wishes, struct error *err)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
-	struct pg_args *args;
+	struct pg_args *args = pg_args_create();
 
-	if (!session_open(&session, &wishes->common, err))
-		return false;
-	args = pg_args_create();
 	pg_string(args, wishes->kind);
 	pg_double(args, (double)wishes->since / (double)NSEC_PER_SEC);
 	pg_big(args, wishes->limit);
-	AUTO(pg_rows_destroy)
-	struct pg_rows *rows = session_ask(&session, "alerts_list", args, err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(wishes->common.json, wishes->csv), "no alerts");
-	return true;
+	return session_show(&wishes->common, wishes->csv, "alerts_list", args, "no alerts", err);
 }
 
 static int run_list(int argc, char **argv)

@@ -60,22 +60,17 @@ static bool check_state(const char *state, struct error *err)
 
 static bool list_batches(const struct wishes *wishes, struct error *err)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
 	struct pg_args *args;
 
-	if (!check_state(wishes->state, err) || !session_open(&session, &wishes->common, err))
+	if (!check_state(wishes->state, err))
 		return false;
 	args = pg_args_create();
 	pg_string(args, wishes->state);
 	pg_string(args, wishes->provider);
 	pg_bool(args, wishes->all);
 	pg_big(args, wishes->limit);
-	AUTO(pg_rows_destroy)
-	struct pg_rows *rows = session_ask(&session, "batches_list", args, err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(wishes->common.json, wishes->csv), "no such batches");
-	return true;
+	return session_show(&wishes->common, wishes->csv, "batches_list", args, "no such batches",
+			    err);
 }
 
 static int run_list(int argc, char **argv)

@@ -59,16 +59,8 @@ static const struct argument_form list_form = {
 
 static bool list_dead(const struct wishes *wishes, struct error *err)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
-
-	if (!session_open(&session, &wishes->common, err))
-		return false;
-	AUTO(pg_rows_destroy)
-	struct pg_rows *rows = session_ask(&session, "dead_list", filter_args(wishes), err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(wishes->common.json, wishes->csv), "nothing has died");
-	return true;
+	return session_show(&wishes->common, wishes->csv, "dead_list", filter_args(wishes),
+			    "nothing has died", err);
 }
 
 static int run_list(int argc, char **argv)

@@ -169,16 +169,8 @@ static const struct argument_form list_form = {
 
 static bool list_keys(const struct arguments *common, struct error *err)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
-
-	if (!session_open(&session, common, err))
-		return false;
-	AUTO(pg_rows_destroy) struct pg_rows *rows = session_ask(&session, "keys_list", NULL, err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(common->json, false),
-		      "no keys; `sluice keys create` makes one");
-	return true;
+	return session_show(common, false, "keys_list", NULL,
+			    "no keys; `sluice keys create` makes one", err);
 }
 
 static int run_list(int argc, char **argv)

@@ -39,20 +39,6 @@ static const struct argument list_table[] = {
 	{0},
 };
 
-static bool show(const struct wishes *wishes, const char *query, const char *empty,
-		 struct error *err)
-{
-	AUTO_FINISH(session_finish) struct session session = {0};
-
-	if (!session_open(&session, &wishes->common, err))
-		return false;
-	AUTO(pg_rows_destroy) struct pg_rows *rows = session_ask(&session, query, NULL, err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(wishes->common.json, wishes->csv), empty);
-	return true;
-}
-
 static const struct argument_form limits_list_form = {
 	.usage = "",
 	.summary = "List the providers' rate limits: what is in force, what we think is left, what "
@@ -69,8 +55,8 @@ static int run_limits_list(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (show(&wishes, "limits_list", "none: they are found when a provider tells of them",
-		 &err))
+	if (session_show(&wishes.common, wishes.csv, "limits_list", NULL,
+			 "none: they are found when a provider tells of them", &err))
 		return COMMAND_OK;
 	return session_fail("limits list", &err);
 }
@@ -90,7 +76,8 @@ static int run_budgets_list(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (show(&wishes, "budgets_list", "none: nothing is limited", &err))
+	if (session_show(&wishes.common, wishes.csv, "budgets_list", NULL,
+			 "none: nothing is limited", &err))
 		return COMMAND_OK;
 	return session_fail("budgets list", &err);
 }

@@ -93,6 +93,21 @@ enum table_format session_format(bool json, bool csv)
 	return csv ? TABLE_CSV : json ? TABLE_JSON : TABLE_TEXT;
 }
 
+bool session_show(const struct arguments *arguments, bool csv, const char *query,
+		  struct pg_args *args, const char *empty, struct error *err)
+{
+	AUTO_FINISH(session_finish) struct session session = {0};
+	AUTO(pg_args_destroy) struct pg_args *asked = args;
+
+	if (!session_open(&session, arguments, err))
+		return false;
+	AUTO(pg_rows_destroy) struct pg_rows *rows = session_ask(&session, query, TAKE(asked), err);
+	if (!rows)
+		return false;
+	session_print(rows, session_format(arguments->json, csv), empty);
+	return true;
+}
+
 int session_fail(const char *command, const struct error *err)
 {
 	fflush(stdout);

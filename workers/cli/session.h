@@ -43,7 +43,14 @@ struct pg_rows *session_ask(struct session *session, const char *query, struct p
 /* Prints rows of text; with `empty` in place of an empty table for people. */
 void session_print(const struct pg_rows *rows, enum table_format format, const char *empty);
 
-/* The same in two steps, where a table has columns of its own before them. */
+/*
+ * All of it, for a command that prints the rows of one query: opens, asks, prints
+ * as --json and csv say. Takes args.
+ */
+bool session_show(const struct arguments *arguments, bool csv, const char *query,
+		  struct pg_args *args, const char *empty, struct error *err) MUST_USE;
+
+/* The printing in two steps, where a table has columns of its own before them. */
 void session_columns(struct table *table, const struct pg_rows *rows);
 void session_cells(struct table *table, const struct pg_rows *rows, int row);
 

@@ -47,22 +47,14 @@ static const struct argument_form list_form = {
 
 static bool list_webhooks(const struct list_wishes *wishes, struct error *err)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
-	struct pg_args *args;
+	struct pg_args *args = pg_args_create();
 
-	if (!session_open(&session, &wishes->common, err))
-		return false;
-	args = pg_args_create();
 	pg_string(args, wishes->unit);
 	pg_string(args, wishes->fate);
 	pg_double(args, (double)wishes->since / (double)NSEC_PER_SEC);
 	pg_big(args, wishes->limit);
-	AUTO(pg_rows_destroy)
-	struct pg_rows *rows = session_ask(&session, "webhooks_list", args, err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(wishes->common.json, wishes->csv), "no webhooks");
-	return true;
+	return session_show(&wishes->common, wishes->csv, "webhooks_list", args, "no webhooks",
+			    err);
 }
 
 static int run_list(int argc, char **argv)
@@ -99,20 +91,15 @@ static const struct argument_form show_form = {
 
 static bool show_webhook(const struct arguments *common, struct error *err)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
 	struct uuid id;
 	struct pg_args *args;
 
-	if (!session_read_id(common->words[0], &id, err) || !session_open(&session, common, err))
+	if (!session_read_id(common->words[0], &id, err))
 		return false;
 	args = pg_args_create();
 	pg_uuid(args, &id);
-	AUTO(pg_rows_destroy)
-	struct pg_rows *rows = session_ask(&session, "webhooks_show", args, err);
-	if (!rows)
-		return false;
-	session_print(rows, session_format(common->json, false), "not tried yet, or not known");
-	return true;
+	return session_show(common, false, "webhooks_show", args, "not tried yet, or not known",
+			    err);
 }
 
 static int run_show(int argc, char **argv)
