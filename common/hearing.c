@@ -381,11 +381,16 @@ static bool fits_contract(const struct hearing *h, const char *answer)
 	return value && schema_check(h->contract->schema, value, &errors);
 }
 
-/* The task's own answer, where there is no other; not if the job wants one of another form. */
+/* The task has an answer for want of another; not for a job that wants one of another form. */
+static bool has_static(const struct hearing *h, const struct task *task)
+{
+	return *task->static_answer && !h->doomed && fits_contract(h, task->static_answer);
+}
+
 static bool answer_statically(const struct hearing *h, const struct task *task,
 			      struct settlement *s, const char *reason)
 {
-	if (!*task->static_answer || h->doomed || !fits_contract(h, task->static_answer))
+	if (!has_static(h, task))
 		return false;
 	hearing_decide(h, s, "DONE", reason);
 	answer_with(s, task->static_answer, strlen(task->static_answer), h->contract != NULL);
@@ -588,9 +593,7 @@ void hearing_judge(const struct court *court, const struct hearing *h, const str
 
 bool hearing_has_static(const struct court *court, const struct hearing *h)
 {
-	const struct task *task = config_task(court->config, h->job->task);
-
-	return *task->static_answer && !h->doomed && fits_contract(h, task->static_answer);
+	return has_static(h, config_task(court->config, h->job->task));
 }
 
 void hearing_end(const struct court *court, const struct hearing *h, struct settlement *s,
@@ -605,7 +608,7 @@ void hearing_end(const struct court *court, const struct hearing *h, struct sett
 	} else if (strcmp(state, "DEAD") != 0 || !answer_statically(h, task, s, reason)) {
 		hearing_decide(h, s, state, *reason ? reason : NULL);
 	}
-	if (!s->degraded || !s->provider)
+	if (!s->degraded || !s->provider) /* all but a model's own answer, which explains itself */
 		utf8_copy(s->detail, sizeof(s->detail), detail);
 	s->wait = wait;
 	s->progress = memo_write(h->memo);

@@ -201,8 +201,10 @@ static char *write_refusal(unsigned status, const char *id)
 {
 	size_t i = 0;
 
-	while (refusals[i].status != status)
+	while (refusals[i].status != status) {
 		i++;
+		ENSURE(i < COUNT_OF(refusals));
+	}
 	return xasprintf("{\"type\":\"urn:sluice:problem:%s\",\"title\":\"%s\",\"status\":%u,"
 			 "\"detail\":\"%s\",\"instance\":\"%s\",\"error\":{\"message\":\"%s\","
 			 "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"%s\"}}\n",

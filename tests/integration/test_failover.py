@@ -80,7 +80,7 @@ def the_primary_fails(fleet, load):
     sure(spilled <= 2, "spill within 2 s of the opening")
     # One probe at a time for the fleet, however many workers there are.
     wait_for(40, "a probe has failed", lambda: open_rows(fleet, "openings > 1"))
-    time.sleep(SECONDS)
+    time.sleep(SECONDS)  # no event to wait for: in this time no second probe may go
     same(fleet.number(f"""SELECT count(*) FROM attempts a JOIN attempts b ON a.attempt_id < b.attempt_id
         AND a.model = b.model AND b.sent_at - a.sent_at < interval '500 ms'
         WHERE a.model = '{PRIMARY}' AND a.sent_at > timestamptz '{opened}' + interval '2500 ms'

@@ -90,7 +90,7 @@ def drip(sockets, seconds):
                 pass
             except OSError:
                 left.remove(sock)
-        time.sleep(0.5)
+        time.sleep(0.5)  # the pace of a slow client: it is the attack
     return left
 
 
@@ -227,7 +227,7 @@ def slow_readers(api, key):
                     sock.recv(1)
                 except OSError:
                     pass
-            time.sleep(0.3)
+            time.sleep(0.3)  # the pace of a slow reader: it is the attack
         most = memory(api)
     say(f"    {most >> 20} MiB resident, {before >> 20} before")
     for sock in readers:

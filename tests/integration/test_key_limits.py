@@ -47,7 +47,7 @@ def waiting(apis, key):
     claim("who waits as long as Retry-After says is answered")
     refused = apis[0].ask("GET", "/v1/jobs?limit=1", key=key)
     same(refused.status, 429, "status before")
-    time.sleep(int(refused.headers["Retry-After"]))
+    time.sleep(int(refused.headers["Retry-After"]))  # what is tested: it is long enough
     same(apis[1].ask("GET", "/v1/jobs?limit=1", key=key).status, 200, "status after")
 
 
@@ -103,7 +103,7 @@ def main():
         answer = apis[0].ask("GET", "/v1/jobs?limit=1", key=key)
         problem(answer, 503, "unavailable")
         before = cpu(apis[0])
-        time.sleep(2)
+        time.sleep(2)  # the span that its use of the processor is read over
         spent = cpu(apis[0]) - before
         say(f"    {spent:.2f} s of CPU in 2 s")
         sure(spent < 1, "the loop sleeps")

@@ -34,7 +34,7 @@ def install():
         why = done.stderr[-300:]
     except (subprocess.SubprocessError, OSError) as error:
         why = str(error)
-    if not os.path.exists(program):
+    if not os.path.exists(program):  # without the registry there is nothing to ask with
         print(f"skipped: {SCHEMATHESIS} can't be installed here: {why}")
         return None
     return program

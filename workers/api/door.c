@@ -82,7 +82,7 @@ static void put_jobs(json_t *schemas)
 	move_references(contract);
 	json_object_foreach (json_object_get(contract, "$defs"), name, definition) {
 		bool whole = strcmp(name, "job") == 0;
-		AUTO(xfree) char *ours = xasprintf("Job%s%s", whole ? "" : ".", whole ? "" : name);
+		AUTO(xfree) char *ours = whole ? xstrdup("Job") : xasprintf("Job.%s", name);
 
 		if (whole)
 			relax(definition);
