@@ -67,6 +67,38 @@ void batch_wire_end(const struct batch_wire *wire, const char *boundary, struct 
 		buffer_text(out, "]}");
 }
 
+/* The code point at which some readers end a line besides \n: U+0085, U+2028, U+2029; 0: none. */
+static unsigned odd_line_end(const char *at, size_t len)
+{
+	if (len >= 2 && memcmp(at, "\xc2\x85", 2) == 0)
+		return 0x85;
+	if (len >= 3 && memcmp(at, "\xe2\x80\xa8", 3) == 0)
+		return 0x2028;
+	if (len >= 3 && memcmp(at, "\xe2\x80\xa9", 3) == 0)
+		return 0x2029;
+	return 0;
+}
+
+/* JSON that is one line for every reader. Such characters can only stand in strings, so they may be
+ * escaped. */
+static bool append_line(struct buffer *out, const char *body, size_t len)
+{
+	size_t from = 0;
+	bool fits = true;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned code = odd_line_end(body + i, len - i);
+
+		if (!code)
+			continue;
+		fits = fits && buffer_append(out, body + from, i - from) &&
+		       buffer_printf(out, "\\u%04x", code);
+		i += code == 0x85 ? 1 : 2;
+		from = i + 1;
+	}
+	return fits && buffer_append(out, body + from, len - from);
+}
+
 bool batch_wire_line(const struct batch_wire *wire, const char *custom_id, const char *body,
 		     size_t len, struct buffer *out)
 {
@@ -78,7 +110,9 @@ bool batch_wire_line(const struct batch_wire *wire, const char *custom_id, const
 			custom_id, wire->endpoint);
 	else
 		fits = buffer_printf(out, "{\"custom_id\":\"%s\",\"params\":", custom_id);
-	return fits && buffer_append(out, body, len) && buffer_byte(out, '}');
+	fits = fits &&
+	       (wire->has_files ? append_line(out, body, len) : buffer_append(out, body, len));
+	return fits && buffer_byte(out, '}');
 }
 
 void batch_wire_order(const char *file_id, const char *our_id, struct buffer *out)

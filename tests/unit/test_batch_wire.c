@@ -45,6 +45,25 @@ START_TEST(lines_carry_the_body_untouched)
 }
 END_TEST
 
+START_TEST(a_line_of_a_file_is_one_line_for_every_reader)
+{
+	static const char body[] =
+		"{\"a\":\"\xc2\x85-\xe2\x80\xa8-\xe2\x80\xa9\",\"b\":\"\xe2\x82\xac\"}";
+	struct buffer out = {0};
+
+	ck_assert(batch_wire_line(OPENAI, "i", body, sizeof(body) - 1, &out));
+	ck_assert_ptr_nonnull(strstr(out.data, "{\"a\":\"\\u0085-\\u2028-\\u2029\",\"b\":"
+					       "\"\xe2\x82\xac\"}}"));
+	buffer_clear(&out);
+	ck_assert(batch_wire_line(ANTHROPIC, "i", body, sizeof(body) - 1, &out));
+	ck_assert_ptr_nonnull(strstr(out.data, body));
+	buffer_clear(&out);
+	ck_assert(batch_wire_line(OPENAI, "i", "\xe2\x80", 2, &out)); /* cut off: as it came */
+	ck_assert_ptr_nonnull(strstr(out.data, "\xe2\x80}"));
+	buffer_finish(&out);
+}
+END_TEST
+
 START_TEST(a_batch_has_ended_even_if_its_lines_have_not_all_run)
 {
 	static const char *const words[] = {"completed", "expired", "cancelled"};
@@ -202,6 +221,7 @@ START_TEST(a_line_without_an_id_is_refused_and_garbage_is_undone)
 END_TEST
 
 UNIT_TESTS(batch_wire, lines_carry_the_body_untouched,
+	   a_line_of_a_file_is_one_line_for_every_reader,
 	   a_batch_has_ended_even_if_its_lines_have_not_all_run,
 	   null_absent_and_empty_files_are_none, a_failure_names_its_lines_or_the_token_limit,
 	   anthropics_lines_are_summed_whatever_became_of_them,
