@@ -44,6 +44,15 @@ static wchar_t code_point(const char *p, size_t step)
 	return point;
 }
 
+bool utf8_is_valid(const char *text)
+{
+	size_t len = strlen(text), at = 0, step = 1;
+
+	for (; at < len && step > 0; at += step)
+		step = utf8_step(text + at, len - at);
+	return step > 0;
+}
+
 int utf8_width(const char *p, size_t step)
 {
 	wchar_t point = code_point(p, step);

@@ -7,12 +7,15 @@
 #ifndef SLUICE_UTF8_H
 #define SLUICE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define UTF8_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD, for what cannot be shown */
 
 /* Length of the well-formed sequence at p (1 to 4), or 0. `left` is at least 1. */
 size_t utf8_step(const char *p, size_t left);
+
+bool utf8_is_valid(const char *text);
 
 /*
  * Columns the sequence of `step` bytes takes: 0 for combining marks, 2 for wide

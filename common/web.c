@@ -26,6 +26,7 @@
 #define MAX_PEM_BYTES ((size_t)1 << 20)
 #define NEVER UINT64_MAX
 #define LOOK_EVERY (NSEC_PER_SEC / 2) /* for the slow */
+#define STREAM_BLOCK ((size_t)64 << 10)
 
 /*
  * A request as libmicrohttpd brings it: begun by its request line, then the
@@ -59,7 +60,16 @@ struct open_request {
 	char *map;  /* of the file */
 	struct MHD_Response *response;
 	unsigned status;
-	struct open_request *next, *previous; /* all that are HANDED */
+	struct open_request *next, *previous; /* all that are HANDED, or all that stream */
+
+	/* Of an answer that streams. */
+	bool streams;
+	struct web_feeder feeder;
+	struct buffer piece;
+	size_t piece_at;
+	size_t length, given;
+	bool starved; /* suspended until there is another piece */
+	bool broken;
 };
 
 struct web {
@@ -74,6 +84,7 @@ struct web {
 	char *key;
 	struct open_request *handed;
 	size_t handed_count;
+	struct open_request *streaming;
 	struct patience patience;
 	nsec looked_at; /* when somebody overdue was looked for last */
 	size_t places;	/* for connections, … */
@@ -133,26 +144,63 @@ static void set_header(struct MHD_Response *response, const char *name, const ch
 	MHD_add_response_header(response, name, value); /* refused: a line break in it */
 }
 
+static void describe(struct MHD_Response *response, const char *content_type)
+{
+	set_header(response, "Content-Type", content_type);
+	set_header(response, "X-Content-Type-Options", "nosniff");
+}
+
 static struct MHD_Response *response_of(const char *content_type, const char *body, size_t len)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(len, (void *)body,
 									MHD_RESPMEM_MUST_COPY);
 
 	ENSURE(response);
-	set_header(response, "Content-Type", content_type);
-	set_header(response, "X-Content-Type-Options", "nosniff");
+	describe(response, content_type);
 	return response;
 }
 
-static void leave_handler(struct open_request *r)
+static void enlist(struct open_request **list, struct open_request *r)
+{
+	r->previous = NULL;
+	r->next = *list;
+	if (r->next)
+		r->next->previous = r;
+	*list = r;
+}
+
+static void strike_out(struct open_request **list, struct open_request *r)
 {
 	if (r->previous)
 		r->previous->next = r->next;
 	else
-		r->web->handed = r->next;
+		*list = r->next;
 	if (r->next)
 		r->next->previous = r->previous;
+}
+
+static void go_on(struct open_request *r)
+{
+	r->web->due = true;
+	MHD_resume_connection(r->connection);
+}
+
+/* The handler has answered, with so many bytes in hand. */
+static void answered(struct open_request *r, unsigned status, size_t len,
+		     const struct header *headers, size_t header_count)
+{
+	for (size_t i = 0; i < header_count; i++)
+		set_header(r->response, headers[i].name, headers[i].value);
+	if (!header_find(headers, header_count, "Cache-Control"))
+		set_header(r->response, "Cache-Control", "no-store");
+	r->status = status;
+	r->stage = REPLIED;
+	strike_out(&r->web->handed, r);
 	r->web->handed_count--;
+	patience_send(&r->web->patience, &r->peer->wait, len, clock_now());
+	if (r->suspended)
+		go_on(r);
+	r->suspended = false;
 }
 
 void web_reply(struct web_request *request, unsigned status, const char *content_type,
@@ -162,24 +210,95 @@ void web_reply(struct web_request *request, unsigned status, const char *content
 
 	ENSURE(r->stage == HANDED);
 	r->response = response_of(content_type, body, len);
-	for (size_t i = 0; i < header_count; i++)
-		set_header(r->response, headers[i].name, headers[i].value);
-	if (!header_find(headers, header_count, "Cache-Control"))
-		set_header(r->response, "Cache-Control", "no-store");
-	r->status = status;
-	r->stage = REPLIED;
-	leave_handler(r);
-	patience_send(&r->web->patience, &r->peer->wait, len, clock_now());
-	if (!r->suspended)
-		return;
-	r->suspended = false;
-	r->web->due = true;
-	MHD_resume_connection(r->connection);
+	answered(r, status, len, headers, header_count);
 }
 
 void web_reply_text(struct web_request *request, unsigned status, const char *text)
 {
 	web_reply(request, status, "text/plain; charset=utf-8", text, strlen(text), NULL, 0);
+}
+
+/* -- answers in pieces -- */
+
+/* Nothing is left to send: until there is, the client owes us nothing. */
+static ssize_t ask_for_more(struct open_request *r)
+{
+	r->starved = true;
+	patience_rest(&r->web->patience, &r->peer->wait);
+	MHD_suspend_connection(r->connection);
+	r->feeder.wanted(r->feeder.owner);
+	return 0;
+}
+
+static ssize_t give(void *context, uint64_t at, char *to, size_t room)
+{
+	struct open_request *r = context;
+	size_t len = r->piece.len - r->piece_at;
+
+	(void)at;
+	if (r->broken)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (len == 0)
+		return ask_for_more(r);
+	len = len < room ? len : room;
+	memcpy(to, r->piece.data + r->piece_at, len);
+	r->piece_at += len;
+	r->given += len;
+	return (ssize_t)len;
+}
+
+void web_reply_stream(struct web_request *request, unsigned status, const char *content_type,
+		      size_t len, const struct header *headers, size_t header_count,
+		      const struct web_feeder *feeder)
+{
+	struct open_request *r = (struct open_request *)request;
+
+	ENSURE(r->stage == HANDED);
+	r->response = MHD_create_response_from_callback(len, STREAM_BLOCK, give, r, NULL);
+	ENSURE(r->response);
+	describe(r->response, content_type);
+	r->streams = true;
+	r->feeder = *feeder;
+	r->length = len;
+	answered(r, status, 0, headers, header_count);
+	enlist(&r->web->streaming, r);
+}
+
+static void feed_again(struct open_request *r, size_t len)
+{
+	if (!r->starved)
+		return;
+	r->starved = false;
+	patience_send(&r->web->patience, &r->peer->wait, len, clock_now());
+	go_on(r);
+}
+
+void web_feed(struct web_request *request, const char *bytes, size_t len)
+{
+	struct open_request *r = (struct open_request *)request;
+
+	ENSURE(r->streams && len > 0 && r->piece_at == r->piece.len);
+	buffer_clear(&r->piece);
+	buffer_append(&r->piece, bytes, len);
+	r->piece_at = 0;
+	feed_again(r, len);
+}
+
+void web_break_off(struct web_request *request)
+{
+	struct open_request *r = (struct open_request *)request;
+
+	r->broken = true;
+	feed_again(r, 0);
+}
+
+static void end_stream(struct open_request *r)
+{
+	if (!r->streams)
+		return;
+	strike_out(&r->web->streaming, r);
+	buffer_finish(&r->piece);
+	r->feeder.over(r->feeder.owner, r->given == r->length);
 }
 
 static const struct {
@@ -368,6 +487,15 @@ static bool map_file(struct open_request *r)
 	return true;
 }
 
+void web_body_done(struct web_request *request, size_t len)
+{
+	struct open_request *r = (struct open_request *)request;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (r->map)
+		madvise(r->map, len / page * page, MADV_DONTNEED);
+}
+
 static void drop_body(struct open_request *r)
 {
 	if (r->map)
@@ -385,10 +513,7 @@ static void hand_over(struct open_request *r)
 	patience_rest(&web->patience, &r->peer->wait);
 	r->request.body = r->map ? r->map : r->body.len > 0 ? r->body.data : "";
 	note_client(r);
-	r->next = web->handed;
-	if (r->next)
-		r->next->previous = r;
-	web->handed = r;
+	enlist(&web->handed, r);
 	web->handed_count++;
 	web->handler(web->context, &r->request);
 }
@@ -446,6 +571,7 @@ static void on_end(void *context, struct MHD_Connection *connection, void **stat
 		patience_await(&r->web->patience, &r->peer->wait, clock_now());
 	if (r->response)
 		MHD_destroy_response(r->response);
+	end_stream(r);
 	drop_body(r);
 	free(r);
 }
@@ -683,6 +809,8 @@ void web_destroy(struct web *web)
 	while (web->handed)
 		web_reply_text(&web->handed->request, MHD_HTTP_SERVICE_UNAVAILABLE,
 			       "shutting down\n");
+	for (struct open_request *r = web->streaming; r; r = r->next)
+		web_break_off(&r->request);
 	if (web->daemon) {
 		MHD_run(web->daemon);
 		MHD_stop_daemon(web->daemon);

@@ -85,9 +85,38 @@ const char *web_header(const struct web_request *request, const char *name);
 bool web_has_token(const struct web_request *request, const char *token);
 const char *web_token(const struct web_request *request); /* NULL: it brings none */
 
+/* The first so many bytes of the body are not looked at any more: what memory they take goes back.
+ */
+void web_body_done(struct web_request *request, size_t len);
+
 /* Answer; all is copied. Cache-Control: no-store unless the headers say otherwise. */
 void web_reply(struct web_request *request, unsigned status, const char *content_type,
 	       const char *body, size_t len, const struct header *headers, size_t header_count);
 void web_reply_text(struct web_request *request, unsigned status, const char *text);
+
+/*
+ * An answer too long to hold. Its length is told first; then the feeder is asked for piece after
+ * piece, a new one when the last is gone, and told at the end that the request is no more, also
+ * when the client has hung up.
+ *
+ *	web_reply_stream(request, 200, "text/plain", file->bytes, NULL, 0, &feeder);
+ *
+ *	static void wanted(void *owner)         -- feed now, or later from the same loop, once
+ *	{
+ *		web_feed(request, bytes, len);
+ *	}
+ */
+struct web_feeder {
+	void (*wanted)(void *owner);
+	void (*over)(void *owner, bool whole); /* whole: all of it has left */
+	void *owner;
+};
+
+void web_reply_stream(struct web_request *request, unsigned status, const char *content_type,
+		      size_t len, const struct header *headers, size_t header_count,
+		      const struct web_feeder *feeder);
+void web_feed(struct web_request *request, const char *bytes,
+	      size_t len);			 /* copied; at least one */
+void web_break_off(struct web_request *request); /* instead: hang up, there is no more */
 
 #endif

@@ -22,7 +22,28 @@ static struct {
 	char line[256];
 	struct web_request *kept[8];
 	size_t kept_count;
+	int fed, wanted, over, whole;
 } seen;
+
+#define PIECES 40
+#define PIECE 10000
+
+/* An answer of 40 pieces, each of one letter. Every other one is fed at once, the rest later. */
+static void feed(struct web_request *request)
+{
+	static char piece[PIECE];
+
+	memset(piece, 'a' + seen.fed % 26, sizeof(piece));
+	seen.fed++;
+	web_feed(request, piece, sizeof(piece));
+}
+
+static void over(void *owner, bool whole)
+{
+	(void)owner;
+	seen.over++;
+	seen.whole += whole;
+}
 
 static void on_request(void *context, struct web_request *request)
 {
@@ -331,6 +352,120 @@ START_TEST(an_address_that_can_not_be_had_is_named)
 }
 END_TEST
 
+/* Until nothing more comes for a while of turns; what was owed is fed. Returns how much came. */
+static size_t read_long(struct web *web, int client, const char *request, char *last)
+{
+	static char got[1 << 16];
+	size_t total = 0;
+
+	say(client, request);
+	for (int quiet = 0; quiet < 20;) {
+		ssize_t len = recv(client, got, sizeof(got), MSG_DONTWAIT);
+
+		if (len == 0)
+			break;
+		quiet = len > 0 ? 0 : quiet + 1;
+		if (len > 0) {
+			total += (size_t)len;
+			*last = got[len - 1];
+			continue;
+		}
+		if (seen.wanted > seen.fed && seen.kept_count > 0)
+			feed(seen.kept[0]);
+		turn(web, client);
+	}
+	return total;
+}
+
+static struct web_request *the_streamed;
+
+static void wanted_later(void *owner)
+{
+	seen.wanted++;
+	if (seen.wanted % 2 == 0)
+		feed(owner);
+	else
+		seen.kept[0] = the_streamed = owner, seen.kept_count = 1;
+}
+
+static void stream(void *context, struct web_request *request)
+{
+	(void)context;
+	web_reply_stream(request, 200, "text/plain", (size_t)PIECES * PIECE, NULL, 0,
+			 &(struct web_feeder){wanted_later, over, request});
+}
+
+static struct web *serve_long(void)
+{
+	struct web_settings settings = {.listen = "127.0.0.1:0"};
+	struct error err;
+	struct web *web = web_create(&settings, stream, NULL, &err);
+
+	ck_assert_msg(web, "%s", err.text);
+	return web;
+}
+
+#define LONG "GET /long HTTP/1.1\r\nHost: h\r\n\r\n"
+
+START_TEST(a_long_answer_is_asked_for_piece_by_piece_and_comes_whole)
+{
+	struct web *web = serve_long();
+	int client = dial(web);
+	char last = 0;
+
+	for (int i = 1; i <= 2; i++) {
+		size_t total = read_long(web, client, LONG, &last);
+
+		ck_assert_msg(total > (size_t)PIECES * PIECE &&
+				      total < (size_t)PIECES * PIECE + 500,
+			      "%zu bytes", total);
+		ck_assert_int_eq(last, 'a' + (PIECES * i - 1) % 26);
+		ck_assert_int_eq(seen.fed, PIECES * i);
+		ck_assert_int_eq(seen.over, i);
+		ck_assert_int_eq(seen.whole, i);
+	}
+	close(client);
+	web_destroy(web);
+}
+END_TEST
+
+START_TEST(a_long_answer_that_breaks_off_is_not_taken_for_whole)
+{
+	struct web *web = serve_long();
+	int client = dial(web);
+	char got[4096];
+	ssize_t len;
+
+	say(client, LONG);
+	while (seen.wanted == 0)
+		turn(web, client);
+	web_break_off(the_streamed);
+	while (seen.over == 0)
+		turn(web, client);
+	ck_assert_int_eq(seen.whole, 0);
+	while ((len = recv(client, got, sizeof(got), 0)) > 0)
+		;
+	ck_assert_int_eq(len, 0);
+	close(client);
+	web_destroy(web);
+}
+END_TEST
+
+START_TEST(the_end_of_the_server_ends_a_long_answer)
+{
+	struct web *web = serve_long();
+	int client = dial(web);
+
+	say(client, LONG);
+	while (seen.wanted == 0)
+		turn(web, client);
+	web_destroy(web);
+	ck_assert_int_eq(seen.over, 1);
+	ck_assert_int_eq(seen.whole, 0);
+	close(client);
+}
+END_TEST
+
 UNIT_TESTS(web, the_handler_gets_method_path_query_headers_and_body,
 	   a_reply_has_its_status_type_and_headers, a_connection_is_kept_for_the_next_request,
 	   a_reply_may_come_later_and_others_do_not_wait,
@@ -338,4 +473,7 @@ UNIT_TESTS(web, the_handler_gets_method_path_query_headers_and_body,
 	   what_two_servers_may_read_differently_is_refused,
 	   a_body_over_the_cap_is_refused_announced_or_not, without_the_token_nothing_is_told,
 	   connections_are_limited_and_places_become_free_again, the_end_answers_what_is_still_open,
-	   an_address_that_can_not_be_had_is_named)
+	   an_address_that_can_not_be_had_is_named,
+	   a_long_answer_is_asked_for_piece_by_piece_and_comes_whole,
+	   a_long_answer_that_breaks_off_is_not_taken_for_whole,
+	   the_end_of_the_server_ends_a_long_answer)

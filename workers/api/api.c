@@ -1,5 +1,6 @@
 #include "api.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@
 #define LONGEST_NAP (500 * NSEC_PER_MSEC)
 #define GRACE (10 * NSEC_PER_SEC)
 #define PRICES_EVERY (60 * NSEC_PER_SEC)
+#define SWEEP_EVERY (60 * NSEC_PER_SEC)
+#define UNFINISHED (3600 * NSEC_PER_SEC) /* so long an upload may take to reach Postgres */
 
 /* --- asking --- */
 
@@ -107,6 +110,31 @@ static void read_prices(struct api *api, nsec now)
 		api->prices_at = now + PRICES_EVERY;
 }
 
+/* --- files --- */
+
+static void swept(struct api *api, void *owner, struct pg_answer *answer)
+{
+	(void)api;
+	(void)owner;
+	if (!answer->rows)
+		log_warn("files_not_swept", "why=%s", answer->error.text);
+	else if (pg_get_int(answer->rows, 0, 0) > 0)
+		log_info("files_swept", "count=%" PRId64, pg_get_int(answer->rows, 0, 0));
+}
+
+static void sweep_files(struct api *api, nsec now)
+{
+	struct uuid unfinished = uuid_at(clock_wall() - UNFINISHED, 0, 0);
+	struct pg_args *args;
+
+	if (now < api->sweep_at)
+		return;
+	args = pg_args_create();
+	pg_uuid(args, &unfinished);
+	if (api_ask(api, API_SLOW, "api_sweep", args, swept, NULL))
+		api->sweep_at = now + SWEEP_EVERY;
+}
+
 /* --- birth and death --- */
 
 static void kafka_told(void *context, const char *event, const char *text)
@@ -131,7 +159,7 @@ static bool open_kafka(struct api *api, struct error *err)
 static void open_postgres(struct api *api)
 {
 	static const char *const names[] = {"sluice api writes", "sluice api reads",
-					    "sluice api slow"};
+					    "sluice api slow", "sluice api files"};
 	size_t count;
 	const struct pg_statement *statements = statements_of_api(&count);
 
@@ -332,6 +360,7 @@ static void turn(struct api *api, nsec now)
 	serve_postgres(api, now);
 	keyring_run(api->keyring, now);
 	read_prices(api, now);
+	sweep_files(api, now);
 	weather_run(api->weather, now);
 	vigil_run(api->vigil, now);
 	toll_run(api->toll);

@@ -9,6 +9,7 @@
  *	dispatch     what rows owe becomes messages
  *	looks      polls, in groups
  *	jobs       how they stand; cancel, retry, explain
+ *	files      of OpenAI's shape; uploads: how they come
  *	estimate   what a job may cost, how long it may take
  */
 #ifndef API_API_H
@@ -25,7 +26,7 @@
 #include "web.h"
 
 /* Connections: a slow answer holds up those behind it, so slow questions have one of their own. */
-enum { API_WRITES, API_READS, API_SLOW, API_PG_COUNT };
+enum { API_WRITES, API_READS, API_SLOW, API_FILES, API_PG_COUNT };
 
 struct exchange;
 struct keyring;
@@ -54,6 +55,7 @@ struct api {
 	struct exchange *exchanges; /* not yet replied to */
 	char *description;	    /* the OpenAPI document; NULL: nobody has asked yet */
 	nsec prices_at;		    /* when to read them next */
+	nsec sweep_at;		    /* when to look for files that are gone */
 	bool busy;		    /* there is something to do before the next sleep */
 	nsec stop_at;		    /* when the grace period ends; 0: running */
 };

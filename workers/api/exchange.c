@@ -158,6 +158,54 @@ void exchange_bytes(struct exchange *x, unsigned status, const char *content_typ
 	end(x);
 }
 
+/* --- replies in pieces --- */
+
+static void wanted(void *owner)
+{
+	struct exchange *x = owner;
+
+	x->wanted(x);
+}
+
+static void over(void *owner, bool whole)
+{
+	struct exchange *x = owner;
+
+	count(x, whole ? 200 : 499, x->length);
+	x->gone = true;
+	if (!x->asking)
+		end(x);
+}
+
+void exchange_stream(struct exchange *x, const char *content_type, size_t len,
+		     void (*more)(struct exchange *x), const struct header *headers,
+		     size_t header_count)
+{
+	struct web_feeder feeder = {.wanted = wanted, .over = over, .owner = x};
+	struct extra extra = {0};
+
+	for (size_t i = 0; i < header_count; i++)
+		set(&extra, headers[i].name, headers[i].value);
+	set(&extra, "X-Request-Id", x->id);
+	tell_limits(x, &extra);
+	x->wanted = more;
+	x->length = len;
+	web_reply_stream(x->request, 200, content_type, len, extra.items, extra.count, &feeder);
+	buffer_finish(&extra.policy);
+	buffer_finish(&extra.state);
+}
+
+void exchange_feed(struct exchange *x, const char *bytes, size_t len)
+{
+	web_feed(x->request, bytes, len);
+}
+
+void exchange_break_off(struct exchange *x, const char *why)
+{
+	log_warn("download_broken_off", "request=%s why=%s", x->id, why);
+	web_break_off(x->request);
+}
+
 void exchange_json(struct exchange *x, unsigned status, const struct buffer *body,
 		   const struct header *headers, size_t header_count)
 {
@@ -211,8 +259,38 @@ void exchange_write_problem(struct buffer *out, unsigned status, const char *cod
 	json_close(&w, '}');
 }
 
+/* Names that OpenAI's clients know for what they know. */
+static const char *openai_code(const char *code)
+{
+	static const char *const names[][2] = {
+		{"unauthorized", "invalid_api_key"},
+		{"rate_limited", "rate_limit_exceeded"},
+	};
+
+	for (size_t i = 0; code && i < COUNT_OF(names); i++)
+		if (strcmp(names[i][0], code) == 0)
+			return names[i][1];
+	return code;
+}
+
+static void put_text_or_null(struct json_writer *w, const char *name, const char *text)
+{
+	json_key(w, name);
+	if (text)
+		json_put_text(w, text);
+	else
+		json_put_raw(w, "null", 4);
+}
+
+static const char *openai_type(unsigned status)
+{
+	return status == 429   ? "requests"
+	       : status >= 500 ? "server_error"
+			       : "invalid_request_error";
+}
+
 static void write_openai_error(struct buffer *out, unsigned status, const char *code,
-			       const char *detail)
+			       const char *param, const char *detail)
 {
 	struct json_writer w = {.out = out};
 
@@ -222,27 +300,39 @@ static void write_openai_error(struct buffer *out, unsigned status, const char *
 	json_key(&w, "message");
 	json_put_text(&w, detail);
 	json_key(&w, "type");
-	json_put_text(&w, status >= 500 ? "server_error" : "invalid_request_error");
-	json_key(&w, "param");
-	json_put_raw(&w, "null", 4);
-	json_key(&w, "code");
-	json_put_text(&w, code);
+	json_put_text(&w, openai_type(status));
+	put_text_or_null(&w, "param", param);
+	put_text_or_null(&w, "code", openai_code(code));
 	json_close(&w, '}');
 	json_close(&w, '}');
+}
+
+/* Also where nothing is served under its paths. */
+static bool speaks_openai(const struct exchange *x)
+{
+	return x->route ? x->route->openai
+			: strncmp(x->request->path, "/v1/files", 9) == 0 ||
+				  strncmp(x->request->path, "/v1/batches", 11) == 0;
+}
+
+static void problem_at(struct exchange *x, unsigned status, const char *code, const char *param,
+		       const char *detail, const struct header *headers, size_t header_count)
+{
+	AUTO_FINISH(buffer_finish) struct buffer body = {0};
+	bool openai = speaks_openai(x);
+
+	if (openai)
+		write_openai_error(&body, status, code, param, detail);
+	else
+		exchange_write_problem(&body, status, code, detail, x->id);
+	exchange_bytes(x, status, openai ? "application/json" : "application/problem+json",
+		       body.data, body.len, headers, header_count);
 }
 
 static void problem(struct exchange *x, unsigned status, const char *code, const char *detail,
 		    const struct header *headers, size_t header_count)
 {
-	AUTO_FINISH(buffer_finish) struct buffer body = {0};
-	bool openai = x->route && x->route->openai;
-
-	if (openai)
-		write_openai_error(&body, status, code, detail);
-	else
-		exchange_write_problem(&body, status, code, detail, x->id);
-	exchange_bytes(x, status, openai ? "application/json" : "application/problem+json",
-		       body.data, body.len, headers, header_count);
+	problem_at(x, status, code, NULL, detail, headers, header_count);
 }
 
 void exchange_problem(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
@@ -255,6 +345,18 @@ void exchange_problem(struct exchange *x, unsigned status, const char *code, con
 	vsnprintf(detail, sizeof(detail), fmt, args);
 	va_end(args);
 	problem(x, status, code, detail, headers, status == 503 ? 1 : 0);
+}
+
+void exchange_refuse(struct exchange *x, unsigned status, const char *code, const char *param,
+		     const char *fmt, ...)
+{
+	char detail[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, args);
+	va_end(args);
+	problem_at(x, status, code, param, detail, NULL, 0);
 }
 
 void exchange_trouble(struct exchange *x, const struct error *err)
@@ -276,8 +378,13 @@ static void asked(struct api *api, void *owner, struct pg_answer *answer)
 	struct exchange *x = owner;
 
 	(void)api;
-	if (answer->rows)
+	x->asking = false;
+	if (x->gone)
+		end(x);
+	else if (answer->rows)
 		x->then(x, answer->rows);
+	else if (x->wanted)
+		exchange_break_off(x, answer->error.text);
 	else
 		exchange_trouble(x, &answer->error);
 }
@@ -286,7 +393,12 @@ void exchange_ask(struct exchange *x, int which, const char *statement, struct p
 		  exchange_then *then)
 {
 	x->then = then;
-	if (!api_ask(x->api, which, statement, args, asked, x))
+	x->asking = api_ask(x->api, which, statement, args, asked, x);
+	if (x->asking)
+		return;
+	if (x->wanted)
+		exchange_break_off(x, "the database is away");
+	else
 		exchange_problem(x, 503, "unavailable", "the database is away; ask again");
 }
 

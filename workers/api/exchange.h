@@ -24,6 +24,7 @@
 #include "buffer.h"
 #include "keyring.h"
 #include "uuid.h"
+#include "web.h"
 
 #define EXCHANGE_WORDS 2
 
@@ -45,6 +46,10 @@ struct exchange {
 	void *data;
 	void (*drop)(void *data);
 	exchange_then *then;
+	bool asking; /* Postgres; the answer finds this exchange */
+	bool gone;   /* … only to end it: the client has hung up */
+	void (*wanted)(struct exchange *x);
+	size_t length;
 	struct exchange *next, *previous;
 };
 
@@ -66,8 +71,22 @@ void exchange_bytes(struct exchange *x, unsigned status, const char *content_typ
 /* RFC 9457, or OpenAI's shape on its paths. The code is what programs go by. */
 void exchange_problem(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
 	PRINTF(4, 5);
+/* The same with the parameter that is wrong, for OpenAI's shape; code and param may be NULL. */
+void exchange_refuse(struct exchange *x, unsigned status, const char *code, const char *param,
+		     const char *fmt, ...) PRINTF(5, 6);
 void exchange_limited(struct exchange *x, enum purse_unit unit);    /* the key has nothing left */
 void exchange_trouble(struct exchange *x, const struct error *err); /* of Postgres */
+
+/*
+ * A reply of `len` bytes in pieces: `wanted` is called for each and leads to one exchange_feed(),
+ * or to exchange_break_off(). The exchange ends when the client has all of it or has hung up; what
+ * was asked of Postgres then is not answered any more.
+ */
+void exchange_stream(struct exchange *x, const char *content_type, size_t len,
+		     void (*wanted)(struct exchange *x), const struct header *headers,
+		     size_t header_count);
+void exchange_feed(struct exchange *x, const char *bytes, size_t len);
+void exchange_break_off(struct exchange *x, const char *why);
 
 /* The problem as an object, appended; for lists with a problem per line. */
 void exchange_write_problem(struct buffer *out, unsigned status, const char *code,

@@ -311,15 +311,6 @@ static bool check_names(struct exchange *x)
 	return false;
 }
 
-static bool is_utf8(const char *text)
-{
-	size_t len = strlen(text), at = 0, step = 1;
-
-	for (; at < len && step > 0; at += step)
-		step = utf8_step(text + at, len - at);
-	return step > 0;
-}
-
 /* The units that are asked for and may be seen; NULL for all. */
 static void push_units(struct pg_args *args, const struct exchange *x)
 {
@@ -344,7 +335,7 @@ static bool push_text(struct exchange *x, struct pg_args *args, const char *name
 {
 	const char *text = web_query(x->request, name);
 
-	if (text && !is_utf8(text)) {
+	if (text && !utf8_is_valid(text)) {
 		exchange_problem(x, 400, "bad_query", "%s is not UTF-8", name);
 		return false;
 	}
@@ -380,7 +371,7 @@ void jobs_list(struct exchange *x)
 		exchange_problem(x, 400, "bad_query", "cursor is not one of ours");
 		return;
 	}
-	if (unit && (!is_utf8(unit) || !exchange_sees(x, unit))) {
+	if (unit && (!utf8_is_valid(unit) || !exchange_sees(x, unit))) {
 		exchange_problem(x, 403, "forbidden", "key %s does not see this business unit",
 				 x->key->id);
 		return;
