@@ -1,6 +1,7 @@
 #include "kafka_admin.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,31 +9,52 @@
 #include "ensure.h"
 #include "kafka_internal.h"
 
+#define COORDINATOR_MS 50 /* until a coordinator is asked for again */
+
 /*
  * A handle that waits for an answer which never comes delays the requests after
  * it, so it is replaced after a timeout; hence the copies of the connection.
  */
 struct kafka_admin {
 	rd_kafka_t *handle;
+	rd_kafka_t *reader; /* of the offsets of group, made when first asked for */
+	char *group;
 	int longest_ms;
 	char *brokers;
 	char *client_id;
 	json_t *options;
 };
 
-static bool open_handle(struct kafka_admin *admin, struct error *err)
+static rd_kafka_t *new_handle(const struct kafka_admin *admin, rd_kafka_type_t type,
+			      const struct kafka_option *insisted, struct error *err)
 {
 	static const struct kafka_option none[] = {{NULL, NULL}};
 	struct kafka_connection connection = {.brokers = admin->brokers,
 					      .client_id = admin->client_id,
 					      .options = admin->options};
-	rd_kafka_conf_t *conf = kafka_conf(&connection, none, none, err);
+	rd_kafka_conf_t *conf = kafka_conf(&connection, none, insisted, err);
 
 	if (!conf)
-		return false;
+		return NULL;
 	rd_kafka_conf_set_log_cb(conf, NULL); /* what matters comes as errors */
-	admin->handle = kafka_handle(RD_KAFKA_PRODUCER, conf, err);
+	return kafka_handle(type, conf, err);
+}
+
+static bool open_handle(struct kafka_admin *admin, struct error *err)
+{
+	static const struct kafka_option none[] = {{NULL, NULL}};
+
+	admin->handle = new_handle(admin, RD_KAFKA_PRODUCER, none, err);
 	return admin->handle;
+}
+
+static void close_reader(struct kafka_admin *admin)
+{
+	if (admin->reader)
+		rd_kafka_destroy_flags(admin->reader, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	admin->reader = NULL;
+	free(admin->group);
+	admin->group = NULL;
 }
 
 struct kafka_admin *kafka_admin_create(const struct kafka_connection *connection, nsec longest,
@@ -53,6 +75,7 @@ void kafka_admin_destroy(struct kafka_admin *admin)
 {
 	if (!admin)
 		return;
+	close_reader(admin);
 	if (admin->handle)
 		rd_kafka_destroy(admin->handle);
 	json_decref(admin->options);
@@ -211,44 +234,65 @@ void kafka_topics_finish(struct kafka_topics *topics)
 
 /* -- groups -- */
 
-static void read_committed(const rd_kafka_event_t *event, const struct kafka_topic *topic,
-			   struct kafka_lag *lag)
+/*
+ * A consumer of the group that never joins it. The admin request for this,
+ * ListConsumerGroupOffsets, ends the process when the group has no coordinator yet, as in every new
+ * cluster (librdkafka #5040).
+ */
+static rd_kafka_t *reader_of(struct kafka_admin *admin, const char *group, struct error *err)
 {
-	size_t count;
-	const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-		rd_kafka_event_ListConsumerGroupOffsets_result((rd_kafka_event_t *)event), &count);
-	const rd_kafka_topic_partition_list_t *list =
-		count == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+	const struct kafka_option insisted[] = {
+		{"group.id", group}, {"enable.auto.commit", "false"}, {NULL, NULL}};
 
-	for (int i = 0; list && i < list->cnt; i++) {
-		const rd_kafka_topic_partition_t *p = &list->elems[i];
+	if (admin->reader && strcmp(admin->group, group) == 0)
+		return admin->reader;
+	close_reader(admin);
+	admin->reader = new_handle(admin, RD_KAFKA_CONSUMER, insisted, err);
+	if (admin->reader)
+		admin->group = xstrdup(group);
+	return admin->reader;
+}
 
-		if (p->partition >= 0 && p->partition < topic->partitions && p->offset >= 0)
-			lag[p->partition].committed = p->offset;
-	}
+/* A new cluster makes its coordinators when first asked for one. */
+static bool lacks_coordinator(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+	       code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+	       code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+static rd_kafka_resp_err_t read_committed(rd_kafka_t *reader, rd_kafka_topic_partition_list_t *list,
+					  int longest_ms)
+{
+	rd_kafka_resp_err_t code = rd_kafka_committed(reader, list, longest_ms);
+
+	for (int i = 0; !code && i < list->cnt; i++)
+		code = list->elems[i].err;
+	return code;
 }
 
 static bool find_committed(struct kafka_admin *admin, const char *group,
 			   const struct kafka_topic *topic, struct kafka_lag *lag,
 			   struct error *err)
 {
+	rd_kafka_t *reader = reader_of(admin, group, err);
 	AUTO(rd_kafka_topic_partition_list_destroy)
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
 		topic->partitions);
-	rd_kafka_ListConsumerGroupOffsets_t *question;
-	rd_kafka_event_t *event;
-	struct request r;
+	nsec give_up = clock_now() + (nsec)admin->longest_ms * NSEC_PER_MSEC;
+	rd_kafka_resp_err_t code;
 
-	rd_kafka_topic_partition_list_add_range(list, topic->name, 0, topic->partitions - 1);
-	question = rd_kafka_ListConsumerGroupOffsets_new(group, list);
-	r = begin(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-	rd_kafka_ListConsumerGroupOffsets(admin->handle, &question, 1, r.options, r.answers);
-	rd_kafka_ListConsumerGroupOffsets_destroy(question);
-	event = answer_to(admin, &r, "read the group's offsets", err);
-	if (!event)
+	if (!reader)
 		return false;
-	read_committed(event, topic, lag);
-	rd_kafka_event_destroy(event);
+	rd_kafka_topic_partition_list_add_range(list, topic->name, 0, topic->partitions - 1);
+	while ((code = read_committed(reader, list, admin->longest_ms)) != 0)
+		if (!lacks_coordinator(code) || clock_now() > give_up)
+			return kafka_failed(err, code, "read the group's offsets");
+		else
+			poll(NULL, 0, COORDINATOR_MS);
+	for (int i = 0; i < list->cnt; i++)
+		if (list->elems[i].offset >= 0)
+			lag[list->elems[i].partition].committed = list->elems[i].offset;
 	return true;
 }
 

@@ -565,6 +565,30 @@ START_TEST(the_admin_sees_topics_and_lag_and_moves_a_group)
 }
 END_TEST
 
+START_TEST(a_group_whose_coordinator_is_not_there_yet_is_asked_again)
+{
+	static const int16_t offset_fetch = 9; /* the request's number in Kafka's protocol */
+	struct cluster cluster = cluster_create();
+	struct kafka_producer *p = producer_on(&cluster);
+	struct kafka_topic topic = {.name = "jobs", .partitions = 2};
+	struct kafka_admin *admin;
+	struct kafka_lag lag[2];
+	struct error err;
+
+	create_topic(&cluster, p, "jobs", 2);
+	admin = kafka_admin_create(&cluster.connection, PATIENCE, &err);
+	ck_assert_msg(admin, "%s", err.text);
+	rd_kafka_mock_push_request_errors(cluster.mock, offset_fetch, 2,
+					  RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+					  RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
+	ck_assert_msg(kafka_admin_lag(admin, "unit", &topic, lag, &err), "%s", err.text);
+	ck_assert_int_eq(lag[1].committed, -1);
+	kafka_admin_destroy(admin);
+	kafka_producer_destroy(p);
+	cluster_finish(&cluster);
+}
+END_TEST
+
 START_TEST(a_broker_that_can_not_create_topics_is_told_in_time)
 {
 	struct cluster cluster = cluster_create();
@@ -593,4 +617,5 @@ UNIT_TESTS(kafka, a_consumer_reads_what_it_wants_when_it_wants,
 	   a_full_queue_says_so_and_takes_more_later, options_our_promises_hang_on_are_refused,
 	   an_absent_cluster_holds_up_neither_birth_nor_death,
 	   the_admin_sees_topics_and_lag_and_moves_a_group,
+	   a_group_whose_coordinator_is_not_there_yet_is_asked_again,
 	   a_broker_that_can_not_create_topics_is_told_in_time)
