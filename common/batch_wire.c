@@ -13,6 +13,8 @@
 #include "utf8.h"
 
 #define MIB ((size_t)1024 * 1024)
+#define MAX_LINES ((int64_t)1 << 28) /* a few of them add up to what the tables hold */
+#define MAX_TOKENS ((int64_t)1 << 50)
 
 static const struct batch_wire wires[] = {
 	{.dialect = "openai",
@@ -189,6 +191,14 @@ static void read_openai_errors(struct batch_report *report, const json_t *errors
 		note_bad_line(report, error);
 }
 
+/* Of lines or tokens; what no batch can have counts as not told. */
+static int64_t count_or(const json_t *counts, const char *name, int64_t most, int64_t otherwise)
+{
+	int64_t count = json_integer_or(counts, name, otherwise);
+
+	return count >= 0 && count <= most ? count : otherwise;
+}
+
 static bool read_openai(const json_t *batch, struct batch_report *report)
 {
 	static const char *const ended[] = {"completed", "expired", "cancelled"};
@@ -202,11 +212,11 @@ static bool read_openai(const json_t *batch, struct batch_report *report)
 		if (strcmp(report->status, ended[i]) == 0)
 			report->phase = BATCH_PHASE_ENDED;
 	report->cancelling = strcmp(report->status, "cancelling") == 0;
-	report->total = json_integer_or(counts, "total", -1);
-	report->completed = json_integer_or(counts, "completed", -1);
-	report->failed = json_integer_or(counts, "failed", -1);
-	report->input_tokens = json_integer_or(usage, "input_tokens", -1);
-	report->output_tokens = json_integer_or(usage, "output_tokens", -1);
+	report->total = count_or(counts, "total", MAX_LINES, -1);
+	report->completed = count_or(counts, "completed", MAX_LINES, -1);
+	report->failed = count_or(counts, "failed", MAX_LINES, -1);
+	report->input_tokens = count_or(usage, "input_tokens", MAX_TOKENS, -1);
+	report->output_tokens = count_or(usage, "output_tokens", MAX_TOKENS, -1);
 	report->created = unix_seconds(batch, "created_at");
 	report->expires = unix_seconds(batch, "expires_at");
 	read_openai_errors(report, json_object_get(batch, "errors"));
@@ -228,14 +238,14 @@ static void read_metadata(const json_t *batch, struct batch_report *report)
 static bool read_anthropic(const json_t *batch, struct batch_report *report)
 {
 	const json_t *counts = json_object_get(batch, "request_counts");
-	int64_t processing = json_integer_or(counts, "processing", 0);
-	int64_t undone = json_integer_or(counts, "canceled", 0) +
-			 json_integer_or(counts, "expired", 0);
+	int64_t processing = count_or(counts, "processing", MAX_LINES, 0);
+	int64_t undone = count_or(counts, "canceled", MAX_LINES, 0) +
+			 count_or(counts, "expired", MAX_LINES, 0);
 
 	utf8_copy(report->status, sizeof(report->status),
 		  json_text(batch, "processing_status", ""));
-	report->completed = json_integer_or(counts, "succeeded", 0);
-	report->failed = json_integer_or(counts, "errored", 0) + undone;
+	report->completed = count_or(counts, "succeeded", MAX_LINES, 0);
+	report->failed = count_or(counts, "errored", MAX_LINES, 0) + undone;
 	report->total = processing + report->completed + report->failed;
 	report->input_tokens = report->output_tokens = -1;
 	report->cancelling = strcmp(report->status, "canceling") == 0;

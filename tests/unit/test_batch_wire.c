@@ -139,6 +139,25 @@ START_TEST(anthropics_lines_are_summed_whatever_became_of_them)
 }
 END_TEST
 
+START_TEST(counts_that_no_batch_can_have_are_not_told)
+{
+	struct batch_report report = report_of(
+		ANTHROPIC,
+		"{\"id\":\"m\",\"processing_status\":\"ended\",\"request_counts\":{\"processing\":"
+		"9223372036854775807,\"succeeded\":9223372036854775807,\"errored\":-3,\"expired\":"
+		"2}}");
+
+	ck_assert_int_eq(report.total, 2);
+	ck_assert_int_eq(report.completed, 0);
+	ck_assert_int_eq(report.failed, 2);
+	report = report_of(OPENAI, "{\"id\":\"b\",\"status\":\"completed\",\"request_counts\":{"
+				   "\"total\":-7,\"completed\":9223372036854775807,\"failed\":1}}");
+	ck_assert_int_eq(report.total, -1);
+	ck_assert_int_eq(report.completed, -1);
+	ck_assert_int_eq(report.failed, 1);
+}
+END_TEST
+
 START_TEST(an_id_that_would_lead_elsewhere_is_none)
 {
 	const char *text = "{\"id\":\"../files/x\",\"status\":\"completed\"}";
@@ -225,6 +244,6 @@ UNIT_TESTS(batch_wire, lines_carry_the_body_untouched,
 	   a_batch_has_ended_even_if_its_lines_have_not_all_run,
 	   null_absent_and_empty_files_are_none, a_failure_names_its_lines_or_the_token_limit,
 	   anthropics_lines_are_summed_whatever_became_of_them,
-	   an_id_that_would_lead_elsewhere_is_none, a_page_knows_where_the_next_begins,
-	   a_line_tells_what_a_call_would_have_told,
+	   counts_that_no_batch_can_have_are_not_told, an_id_that_would_lead_elsewhere_is_none,
+	   a_page_knows_where_the_next_begins, a_line_tells_what_a_call_would_have_told,
 	   a_line_without_an_id_is_refused_and_garbage_is_undone)
