@@ -49,7 +49,7 @@ static void read_raw(struct raw_reply *raw, struct header_list *list, const char
 	raw->wall = FUZZ_WALL;
 }
 
-static void look_at(const struct reply *reply)
+void fuzz_check_reply(const struct reply *reply)
 {
 	const struct usage *u = &reply->usage;
 
@@ -78,7 +78,7 @@ void fuzz_reply(const struct provider *provider, const uint8_t *bytes, size_t le
 	header_list_clear(&list);
 	read_raw(&raw, &list, copy, len);
 	provider->read(&raw, &reply);
-	look_at(&reply);
+	fuzz_check_reply(&reply);
 	reply_finish(&reply);
 	free(copy);
 }

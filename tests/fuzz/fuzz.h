@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 /* Read by the adapter, and what holds for every reply whatever came. */
 void fuzz_reply(const struct provider *provider, const uint8_t *bytes, size_t len);
+void fuzz_check_reply(const struct reply *reply);
 
 /* The bytes up to the first line "---", and what follows it. */
 struct fuzz_halves {
