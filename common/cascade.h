@@ -25,7 +25,7 @@ struct cascade_policy {
 	bool needs_confidence; /* unmeasured is escalated too, not accepted and counted */
 	int max_repairs;       /* same model, error quoted */
 	int max_transient;     /* the provider's failures in a row on one candidate */
-	int max_attempts;      /* calls of one run, throttled ones not counted; at least 1 */
+	int max_attempts;      /* calls of one run, as the history counts them; at least 1 */
 	int max_hops;
 	pico max_cost;		/* of one run; 0: none */
 	bool refusal_escalates; /* once, then dead; false: dead at once */
@@ -34,7 +34,7 @@ struct cascade_policy {
 
 /* What the job has been through in this run. */
 struct cascade_history {
-	int attempts; /* this one included, throttled ones not */
+	int attempts; /* this one included; see memo.h */
 	int repairs;  /* with this model */
 	int hop;
 	int refusals;  /* before this one */

@@ -544,11 +544,28 @@ static void follow(const struct court *court, const struct hearing *h,
 	}
 }
 
+/* Whether the reply uses up an attempt: not where the job is as good as never sent, or was sent to
+ * see whether others may be. */
+static bool is_attempt(const struct hearing *h, const struct reply *reply)
+{
+	switch (reply->kind) {
+	case REPLY_THROTTLED:
+	case REPLY_CREDENTIAL:
+		return false;
+	case REPLY_UNAVAILABLE:
+	case REPLY_LOST:
+	case REPLY_GARBLED:
+	case REPLY_UNKNOWN_MODEL:
+		return !h->is_probe;
+	default:
+		return true;
+	}
+}
+
 /* What the run has been through, this reply included. */
 static void remember(const struct hearing *h, const struct reply *reply, const struct settlement *s)
 {
-	if (reply->kind != REPLY_THROTTLED)
-		h->memo->attempts++;
+	h->memo->attempts += is_attempt(h, reply);
 	memo_spend(h->memo, is_unknown(reply) ? h->intent->bound : s->cost, &reply->usage);
 }
 

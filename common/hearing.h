@@ -59,6 +59,7 @@ struct hearing {
 	const struct intent *intent;
 	int32_t attempt_day;
 	const struct candidate *candidate;
+	bool is_probe;	 /* of a breaker: sent for everyone, so its failure is not the job's */
 	uint64_t random; /* for the back-off */
 };
 

@@ -23,7 +23,7 @@
 #define MEMO_MAX_FALLBACK 16384 /* bytes of an answer kept for a degraded end */
 
 struct memo {
-	int attempts; /* made in this run, throttled ones not counted */
+	int attempts; /* made in this run; throttled ones, bad keys and probes that fail are none */
 	int repairs;  /* with the present model */
 	int refusals;
 	int transient; /* failures of the provider in a row */

@@ -39,6 +39,7 @@ static struct hearing hearing_of(struct worker *w, struct work *work, nsec now)
 		.intent = &work->intent,
 		.attempt_day = work->attempt_day,
 		.candidate = work->candidate,
+		.is_probe = work->is_probe || work->is_credential_probe,
 		.random = random_next(&w->random),
 	};
 }

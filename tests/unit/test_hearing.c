@@ -1,0 +1,136 @@
+#include "hearing.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ensure.h"
+#include "unit.h"
+
+#define CONFIG                                                            \
+	"providers:\n"                                                    \
+	"  house: {dialect: openai, base_url: http://h/v1}\n"             \
+	"defaults: {max_attempts: 2}\n"                                   \
+	"worker: {unavailable: {first: 1s, longest: 1s, max_tries: 9}}\n" \
+	"tiers:\n"                                                        \
+	"  - name: economy\n"                                             \
+	"    candidates: [{provider: house, model: m}]\n"
+
+#define JOB                                                                             \
+	"{\"version\":1,\"idempotency_key\":\"k\",\"business_unit\":\"u\",\"prompt\":{" \
+	"\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}}"
+
+struct room {
+	struct config *config;
+	struct job_reader *reader;
+	struct price_book prices;
+	struct court court;
+	struct job *job;
+	struct memo memo;
+	struct intent intent;
+	struct hearing hearing;
+	struct settlement *settlement;
+	struct sequel sequel;
+};
+
+static void room_init(struct room *room)
+{
+	struct job_source nowhere = {.cluster = "", .topic = ""};
+	struct error err;
+
+	*room = (struct room){.config = config_read("t", CONFIG, strlen(CONFIG), &err)};
+	ck_assert_msg(room->config != NULL, "%s", err.text);
+	room->court = (struct court){.config = room->config,
+				     .prices = &room->prices,
+				     .mode = MODE_SYNC,
+				     .results_topic = "results",
+				     .dead_topic = "dead"};
+	room->reader = job_reader_create(10000);
+	room->job = job_read(room->reader, JOB, strlen(JOB), &nowhere, &err);
+	ck_assert_msg(room->job != NULL, "%s", err.text);
+	room->hearing = (struct hearing){.job = room->job,
+					 .headers = "",
+					 .tier = &room->config->tiers[0],
+					 .lane = LANE_NORMAL,
+					 .memo = &room->memo,
+					 .intent = &room->intent,
+					 .candidate = &room->config->tiers[0].candidates[0]};
+}
+
+static void room_finish(struct room *room)
+{
+	settlement_destroy(room->settlement);
+	memo_finish(&room->memo);
+	job_destroy(room->job);
+	job_reader_destroy(room->reader);
+	config_destroy(room->config);
+}
+
+static void judge(struct room *room, enum reply_kind kind)
+{
+	struct reply reply = {.kind = kind, .text = xstrdup(""), .confidence = NAN};
+
+	settlement_destroy(room->settlement);
+	room->settlement = settlement_create();
+	hearing_judge(&room->court, &room->hearing, &reply, room->settlement, &room->sequel);
+	reply_finish(&reply);
+}
+
+START_TEST(outages_use_up_attempts)
+{
+	struct room room;
+
+	room_init(&room);
+	judge(&room, REPLY_UNAVAILABLE);
+	ck_assert_int_eq(room.memo.attempts, 1);
+	ck_assert(room.sequel.keeps);
+	judge(&room, REPLY_LOST);
+	ck_assert_str_eq(room.settlement->state, "DEAD");
+	ck_assert_str_eq(room.settlement->reason, "max_attempts");
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(a_probe_that_fails_is_no_attempt_of_its_job)
+{
+	static const enum reply_kind kinds[] = {REPLY_UNAVAILABLE, REPLY_LOST};
+	struct room room;
+
+	room_init(&room);
+	room.hearing.is_probe = true;
+	for (int i = 0; i < 9; i++) {
+		judge(&room, kinds[i % 2]);
+		ck_assert_int_eq(room.memo.attempts, 0);
+		ck_assert_msg(room.sequel.keeps, "after %d probes", i + 1);
+	}
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(a_probe_that_is_answered_is_one)
+{
+	struct room room;
+
+	room_init(&room);
+	room.hearing.is_probe = true;
+	judge(&room, REPLY_TRUNCATED);
+	ck_assert_int_eq(room.memo.attempts, 1);
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(a_bad_key_never_kills_a_job)
+{
+	struct room room;
+
+	room_init(&room);
+	for (int i = 0; i < 9; i++) {
+		judge(&room, REPLY_CREDENTIAL);
+		ck_assert_msg(room.sequel.keeps, "after %d refusals", i + 1);
+	}
+	ck_assert_int_eq(room.memo.attempts, 0);
+	room_finish(&room);
+}
+END_TEST
+
+UNIT_TESTS(hearing, outages_use_up_attempts, a_probe_that_fails_is_no_attempt_of_its_job,
+	   a_probe_that_is_answered_is_one, a_bad_key_never_kills_a_job)
