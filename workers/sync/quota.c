@@ -603,11 +603,14 @@ static enum quota_answer find_rates(struct worker *w, struct work *work,
 		rule->used_at = now;
 		if (!rate_has(rule, amount, now)) {
 			allowance_refuse(&rule->share, amount);
-			if (now >= rule->share.until)
-				hurry(w->quota, now);
 			*refusal = (struct quota_refusal){"quota", "",
 							  allowance_wait(&rule->share, now)};
-			return QUOTA_DRY;
+			if (now < rule->share.until)
+				return QUOTA_DRY;
+			/* Not asked for lately: a moment's wait beats a dearer candidate. */
+			refusal->wait = 2 * SOONEST_TURN;
+			hurry(w->quota, now);
+			return QUOTA_WAIT;
 		}
 		add(&work->takes, rule, rule->open ? 0 : amount);
 	}

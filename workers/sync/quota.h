@@ -47,7 +47,7 @@ struct quota_takes {
 enum quota_answer {
 	QUOTA_GO,   /* taken */
 	QUOTA_DRY,  /* this target has none left now: another may have */
-	QUOTA_WAIT, /* a balance has none left now */
+	QUOTA_WAIT, /* a balance has none left now, or the row is only being asked */
 	QUOTA_STOP, /* a balance has none left until its period ends: see policy */
 };
 
