@@ -59,3 +59,13 @@ bool address_is_public(const char *address)
 		return is_public_v4(ntohl(four.s_addr));
 	return inet_pton(AF_INET6, address, &six) == 1 && is_public_v6(&six);
 }
+
+bool address_is_loopback(const char *address)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, address, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}

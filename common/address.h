@@ -12,4 +12,7 @@
 /* An IPv4 or IPv6 address as text; false too for what is no address. */
 bool address_is_public(const char *address);
 
+/* One of this host itself: 127.0.0.0/8 or ::1, as text. */
+bool address_is_loopback(const char *address);
+
 #endif

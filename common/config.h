@@ -31,6 +31,7 @@ struct endpoint {
 	const char *credential; /* a name for the key in rows and metrics, never the key */
 	const char *key;	/* "" : none is sent */
 	bool self_hosted;	/* may see data of class restricted */
+	bool staging;		/* a simulator: a drill may break it */
 	bool sends_limits;	/* rate-limit headers can be expected */
 	bool supports_batch;
 	nsec connect_timeout;

@@ -147,6 +147,7 @@ static void fill_endpoint(struct endpoint *endpoint, const char *name, const jso
 	endpoint->credential = text(from, "credential");
 	endpoint->key = text(from, "key");
 	endpoint->self_hosted = json_bool_or(from, "self_hosted", false);
+	endpoint->staging = json_bool_or(from, "staging", false);
 	endpoint->sends_limits = json_bool_or(from, "sends_limits", false);
 	endpoint->supports_batch = json_bool_or(from, "supports_batch", false);
 	endpoint->connect_timeout = duration(from, "connect_timeout");

@@ -57,6 +57,7 @@ struct command {
 	X(status)           \
 	X(route)            \
 	X(doctor)           \
+	X(drill)            \
 	X(topics_create)    \
 	X(topics_list)      \
 	X(keys_create)      \

@@ -23,7 +23,7 @@ const char control_help[] =
 
 static void write_state(struct simulator *sim, struct buffer *out, nsec now)
 {
-	buffer_printf(out, "{\"seconds\":%.3f,", (double)(now - sim->start) / 1e9);
+	buffer_printf(out, "{\"simulator\":1,\"seconds\":%.3f,", (double)(now - sim->start) / 1e9);
 	stats_write(&sim->stats, out);
 	batches_write(sim, out);
 	buffer_printf(out, ",\"billed\":%zu,\"bill\":\"%" PRId64 "\"}\n", bill_count(sim->bill),

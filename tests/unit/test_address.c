@@ -42,4 +42,18 @@ START_TEST(walls_are_known_from_the_open)
 }
 END_TEST
 
-UNIT_TESTS(address, walls_are_known_from_the_open)
+START_TEST(only_this_host_is_loopback)
+{
+	static const char *const here[] = {"127.0.0.1", "127.1.2.3", "::1"};
+	static const char *const away[] = {
+		"128.0.0.1", "10.0.0.1", "::",	  "::2",
+		"localhost", "",	 "127.1", "::ffff:127.0.0.1.example"};
+
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+		ck_assert_msg(address_is_loopback(here[i]), "%s", here[i]);
+	for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++)
+		ck_assert_msg(!address_is_loopback(away[i]), "%s", away[i]);
+}
+END_TEST
+
+UNIT_TESTS(address, walls_are_known_from_the_open, only_this_host_is_loopback)
