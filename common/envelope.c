@@ -126,7 +126,7 @@ static bool route_here(const struct envelope_rules *rules, const struct job *job
 {
 	struct routing_decision decision;
 
-	if (!routing_decide(rules->config, job, wall, &decision, err))
+	if (!routing_decide(rules->config, job, rules->news, wall, &decision, err))
 		return error_wrap(err, "route");
 	json_auto_t *routed = routing_to_json(&decision);
 	parcel->bytes.data[--parcel->bytes.len] = '\0'; /* the closing brace */
@@ -151,8 +151,9 @@ static bool address(const struct envelope_rules *rules, const struct job *job, n
 		topic_intake(parcel->topic, prefix);
 		return true;
 	}
-	parcel->lane = job->lane == LANE_AUTO ? routing_lane(tier, job, wall, ROUTING_BATCH_HOURS)
-					      : job->lane;
+	parcel->lane = job->lane == LANE_AUTO
+			       ? routing_lane(rules->config, tier, job, rules->news, wall).lane
+			       : job->lane;
 	topic_lane(parcel->topic, prefix, tier->name, parcel->lane);
 	return true;
 }

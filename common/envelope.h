@@ -20,14 +20,17 @@
 #include "config.h"
 #include "error.h"
 #include "job.h"
+#include "routing_lane.h"
 #include "topic.h"
 
 struct envelope_rules {
 	const struct config *config;
 	const struct job_reader *reader;
 	const json_t *defaults; /* object: members for lines that leave them out */
-	const char *key;	/* idempotency key of lines without one; NULL: a new id */
-	bool route;		/* decide tier and lane here where the job says auto */
+	const struct routing_news
+		*news;	 /* for the lane of jobs that leave it open; NULL: nothing is known */
+	const char *key; /* idempotency key of lines without one; NULL: a new id */
+	bool route;	 /* decide tier and lane here where the job says auto */
 };
 
 struct parcel {

@@ -120,7 +120,7 @@ static bool pass_on(const struct forwarder *f, const struct intake_message *m,
 	size_t most = f->config->kafka.max_message_bytes;
 	struct routing_decision decision;
 
-	if (!routing_decide(f->config, job, wall, &decision, &out->why))
+	if (!routing_decide(f->config, job, f->news, wall, &decision, &out->why))
 		return false;
 	if (json_object_get(job->envelope, "routed"))
 		replace_routed(job, &decision, &out->value);

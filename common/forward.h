@@ -24,6 +24,7 @@
 #include "buffer.h"
 #include "config.h"
 #include "job.h"
+#include "routing_lane.h"
 #include "topic.h"
 
 #define FORWARD_KEY_TEXT 640 /* more than a business unit or a place in Kafka needs */
@@ -31,6 +32,7 @@
 struct forwarder {
 	const struct config *config;
 	const struct job_reader *reader;
+	const struct routing_news *news; /* NULL: nothing is known */
 };
 
 /* A message as it lies in the intake. Borrowed. */

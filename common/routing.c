@@ -268,32 +268,8 @@ static bool settle_tier(const struct config *config, const struct job *job,
 	return true;
 }
 
-static bool has_batch(const struct tier *tier, const struct job *job)
-{
-	for (size_t i = 0; i < tier->candidate_count; i++) {
-		const struct endpoint *e = tier->candidates[i].endpoint;
-
-		if (e->supports_batch && (job->data_class != DATA_RESTRICTED || e->self_hosted))
-			return true;
-	}
-	return false;
-}
-
-enum lane routing_lane(const struct tier *tier, const struct job *job, nsec wall, int batch_hours)
-{
-	nsec start = job->not_before > wall ? job->not_before : wall;
-	nsec left = job->deadline > start ? job->deadline - start : 0;
-
-	if (job->deadline == 0)
-		return LANE_NORMAL;
-	if (left <= ROUTING_EXPRESS_SECONDS * NSEC_PER_SEC)
-		return LANE_EXPRESS;
-	if (left >= (nsec)batch_hours * 3600 * NSEC_PER_SEC && has_batch(tier, job))
-		return LANE_BATCH;
-	return LANE_NORMAL;
-}
-
-static void settle_lane(const struct job *job, enum lane by_rule, nsec wall,
+static void settle_lane(const struct config *config, const struct job *job,
+			const struct routing_news *news, enum lane by_rule, nsec wall,
 			struct routing_decision *d)
 {
 	if (job->lane != LANE_AUTO) {
@@ -303,18 +279,20 @@ static void settle_lane(const struct job *job, enum lane by_rule, nsec wall,
 		d->lane = by_rule;
 		note(d, "a rule says lane %s", lane_name(d->lane));
 	} else {
-		d->lane = routing_lane(d->tier, job, wall, ROUTING_BATCH_HOURS);
-		note(d, job->deadline ? "the deadline leaves lane %s" : "no deadline: lane %s",
-		     lane_name(d->lane));
+		struct lane_choice choice = routing_lane(config, d->tier, job, news, wall);
+
+		d->lane = choice.lane;
+		note(d, "%s", choice.why);
 	}
-	if (d->lane == LANE_BATCH && !has_batch(d->tier, job)) {
+	if (d->lane == LANE_BATCH && !routing_has_batch(d->tier, job)) {
 		d->lane = LANE_NORMAL;
 		note(d, "tier %s has no batch API: lane normal", d->tier->name);
 	}
 }
 
-bool routing_decide(const struct config *config, const struct job *job, nsec wall,
-		    struct routing_decision *decision, struct error *err)
+bool routing_decide(const struct config *config, const struct job *job,
+		    const struct routing_news *news, nsec wall, struct routing_decision *decision,
+		    struct error *err)
 {
 	const struct tier *own;
 	const struct tier *cap;
@@ -336,7 +314,7 @@ bool routing_decide(const struct config *config, const struct job *job, nsec wal
 	tier = capped(tier, ruling.max_tier, "a rule", decision);
 	if (!settle_tier(config, job, tier, lower(cap, ruling.max_tier), decision, err))
 		return false;
-	settle_lane(job, ruling.lane, wall, decision);
+	settle_lane(config, job, news, ruling.lane, wall, decision);
 	return true;
 }
 

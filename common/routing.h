@@ -6,7 +6,7 @@
  * with the job.
  *
  *	struct routing_decision decision;
- *	if (!routing_decide(config, job, clock_wall(), &decision, err))
+ *	if (!routing_decide(config, job, &news, clock_wall(), &decision, err))
  *		return false;                   -- REJECT: the job asks for what is not there
  *	json_auto_t *routed = routing_to_json(&decision);
  *
@@ -34,7 +34,7 @@
  * min_tier unless it is the job's own; lowered to max_tier of the job and of the rules; and
  * last moved to the nearest tier that may see the job's data and can hold its context.
  *
- * Pure: the config is read-only, and the time is a parameter.
+ * Pure: the config is read-only; the time and what was measured are parameters.
  */
 #ifndef SLUICE_ROUTING_H
 #define SLUICE_ROUTING_H
@@ -46,9 +46,8 @@
 #include "config.h"
 #include "error.h"
 #include "job.h"
+#include "routing_lane.h"
 
-#define ROUTING_BATCH_HOURS 24 /* a batch takes up to a day */
-#define ROUTING_EXPRESS_SECONDS 60
 #define ROUTING_REASONS 12
 
 #define ROUTING_SIGNALS(X)          \
@@ -76,16 +75,13 @@ struct routing_decision {
 	size_t reason_count;
 };
 
-/* REJECT: the job names a tier that is not configured, or no tier may see its data. */
-bool routing_decide(const struct config *config, const struct job *job, nsec wall,
-		    struct routing_decision *decision, struct error *err) MUST_USE;
-
 /*
- * The lane of a job that leaves it open: express when the deadline is a minute
- * away, batch when it leaves `batch_hours` and a candidate of the tier that may
- * see the data has a batch API, else normal.
+ * news: what was measured, for the lane (routing_lane.h); NULL: nothing. REJECT: the job names a
+ * tier that is not configured, or no tier may see its data.
  */
-enum lane routing_lane(const struct tier *tier, const struct job *job, nsec wall, int batch_hours);
+bool routing_decide(const struct config *config, const struct job *job,
+		    const struct routing_news *news, nsec wall, struct routing_decision *decision,
+		    struct error *err) MUST_USE;
 
 /*
  * {"tier","lane","score","signals":{…},"tokens","reasons":[…]}: the member

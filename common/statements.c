@@ -68,8 +68,21 @@ const struct pg_statement *statements_of_api(size_t *count)
 	if (folder.count == 0) {
 		list(&folder);
 		borrow(&folder, "prices", "sql/statements/prices.sql");
+		borrow(&folder, "batch_times", "sql/statements/batch_times.sql");
 		borrow(&folder, "rerun", "sql/queries/rerun.sql");
 		borrow(&folder, "explain", "sql/queries/jobs_show.sql");
 	}
 	return all_of(&folder, count);
+}
+
+const struct pg_statement *statements_of_router(size_t *count)
+{
+	static struct folder folder;
+
+	if (folder.count == 0) {
+		borrow(&folder, "prices", "sql/statements/prices.sql");
+		borrow(&folder, "batch_times", "sql/statements/batch_times.sql");
+	}
+	*count = folder.count;
+	return folder.statements;
 }

@@ -33,7 +33,7 @@ static void decide(const struct config *config, const struct job *job)
 	struct routing_decision decision;
 	struct error err;
 
-	if (!routing_decide(config, job, FUZZ_WALL, &decision, &err)) {
+	if (!routing_decide(config, job, NULL, FUZZ_WALL, &decision, &err)) {
 		ENSURE(err.kind == ERROR_REJECT && *err.text);
 		return;
 	}

@@ -40,7 +40,8 @@ static struct intake_message message;
 static void setup(void)
 {
 	if (!forwarder.reader)
-		forwarder = (struct forwarder){&config, job_reader_create(4096)};
+		forwarder = (struct forwarder){.config = &config,
+					       .reader = job_reader_create(4096)};
 	forward_finish(&forward);
 	forward = (struct forward){0};
 }

@@ -20,6 +20,7 @@
 #include "routes.h"
 #include "statements.h"
 #include "store_prices.h"
+#include "store_times.h"
 #include "toll.h"
 #include "vigil.h"
 #include "weather.h"
@@ -104,10 +105,21 @@ static void told_prices(struct api *api, void *owner, struct pg_answer *answer)
 		log_warn("prices_not_read", "why=%s", answer->error.text);
 }
 
+static void told_times(struct api *api, void *owner, struct pg_answer *answer)
+{
+	(void)owner;
+	if (answer->rows)
+		store_times_read(answer->rows, &api->times);
+	else
+		log_warn("batch_times_not_read", "why=%s", answer->error.text);
+}
+
 static void read_prices(struct api *api, nsec now)
 {
-	if (now >= api->prices_at && api_ask(api, API_SLOW, "prices", NULL, told_prices, NULL))
-		api->prices_at = now + PRICES_EVERY;
+	if (now < api->prices_at || !api_ask(api, API_SLOW, "prices", NULL, told_prices, NULL))
+		return;
+	api->prices_at = now + PRICES_EVERY;
+	api_ask(api, API_SLOW, "batch_times", NULL, told_times, NULL);
 }
 
 /* --- files --- */
@@ -234,6 +246,7 @@ struct api *api_create(const struct config *config, struct error *err)
 	struct http_settings http = {.max_in_flight = 64};
 
 	api->config = config;
+	api->news = (struct routing_news){.times = &api->times, .prices = &api->prices};
 	api->reader = job_reader_create(config->kafka.max_message_bytes);
 	api->keyring = keyring_create(api);
 	api->admit = admit_create(api);
@@ -279,6 +292,7 @@ void api_destroy(struct api *api)
 	keyring_destroy(api->keyring);
 	kafka_producer_destroy(api->producer);
 	price_book_finish(&api->prices);
+	batch_times_finish(&api->times);
 	job_reader_destroy(api->reader);
 	free(api->description);
 	free(api);

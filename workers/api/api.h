@@ -23,6 +23,7 @@
 #include "kafka_producer.h"
 #include "pg.h"
 #include "pricing.h"
+#include "routing_lane.h"
 #include "web.h"
 
 /* Connections: a slow answer holds up those behind it, so slow questions have one of their own. */
@@ -41,6 +42,8 @@ struct api {
 	const struct config *config;
 	struct job_reader *reader;
 	struct price_book prices;
+	struct batch_times times; /* measured, of recent batches */
+	struct routing_news news; /* of these two, for the choice of a lane */
 	struct web *web;
 	struct http *http;
 	struct pg *pgs[API_PG_COUNT];

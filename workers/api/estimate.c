@@ -102,7 +102,7 @@ int64_t estimate_tokens(const struct api *api, const struct parcel *parcel, nsec
 	struct routing_decision decision = {0};
 	struct error ignored;
 
-	if (!routing_decide(api->config, parcel->job, wall, &decision, &ignored))
+	if (!routing_decide(api->config, parcel->job, NULL, wall, &decision, &ignored))
 		return (int64_t)parcel->bytes.len / 4;
 	return decision.tokens;
 }

@@ -248,6 +248,7 @@ static void pack(struct submission *s, const json_t *defaults, const char *line,
 	struct envelope_rules rules = {.config = s->x->api->config,
 				       .reader = s->x->api->reader,
 				       .defaults = defaults,
+				       .news = &s->x->api->news,
 				       .key = key_of_line,
 				       .route = true};
 

@@ -135,7 +135,7 @@ static bool route(const struct wishes *wishes, struct error *err)
 	if (!config)
 		return false;
 	job = read_job(config, wishes->common.words[0], err);
-	if (!job || !routing_decide(config, job, clock_wall(), &decision, err))
+	if (!job || !routing_decide(config, job, NULL, clock_wall(), &decision, err))
 		return false;
 	topic_lane(topic, config->kafka.prefix, decision.tier->name, decision.lane);
 	if (wishes->common.json)

@@ -16,6 +16,7 @@
 #include "ensure.h"
 #include "log.h"
 #include "metrics.h"
+#include "news.h"
 #include "passage.h"
 #include "router_door.h"
 
@@ -32,6 +33,7 @@ struct router {
 	struct config *config;
 	struct job_reader *reader;
 	struct forwarder forwarder;
+	struct news *news;
 	char intake[TOPIC_TEXT];
 	char group[TOPIC_TEXT];
 	struct kafka_producer *producer;
@@ -115,7 +117,8 @@ static bool open_router(struct router *r, const struct wishes *wishes, struct er
 	if (!r->config)
 		return false;
 	r->reader = job_reader_create(r->config->kafka.max_message_bytes);
-	r->forwarder = (struct forwarder){r->config, r->reader};
+	r->news = news_create(r->config);
+	r->forwarder = (struct forwarder){r->config, r->reader, news_facts(r->news)};
 	topic_intake(r->intake, r->config->kafka.prefix);
 	if (!open_kafka(r, err))
 		return error_wrap(err, "kafka %s", r->config->kafka.brokers);
@@ -131,6 +134,7 @@ static void close_router(struct router *r)
 {
 	router_door_destroy(r->door);
 	passage_destroy(r->passage);
+	news_destroy(r->news);
 	kafka_consumer_destroy(r->consumer);
 	kafka_producer_destroy(r->producer);
 	job_reader_destroy(r->reader);
@@ -182,6 +186,8 @@ static void sleep_until_something(const struct router *r, nsec now)
 		{.fd = kafka_producer_fd(r->producer), .events = POLLIN},
 		{.fd = r->signals, .events = POLLIN},
 		{.fd = r->door ? web_fd(router_door_web(r->door)) : -1, .events = POLLIN},
+		{.fd = news_fd(r->news),
+		 .events = (short)(POLLIN | (news_wants_write(r->news) ? POLLOUT : 0))},
 	};
 	nsec longest = nap(r, now);
 	int ms = (int)((longest + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -199,6 +205,7 @@ static bool run_router(struct router *r, struct error *err)
 	for (nsec now = clock_now(); !is_done(r, now); now = clock_now()) {
 		if (!kafka_consumer_tick(r->consumer, now, err))
 			return false;
+		news_run(r->news, now);
 		if (!r->stop_at)
 			read_intake(r, now);
 		passage_settle(r->passage, now);
