@@ -145,6 +145,7 @@ struct batch_settings {
 	nsec rescue_before;
 	int64_t max_enqueued_tokens; /* of one model; 0: any number */
 	const char *dir;
+	const char *listen; /* as worker.listen, of `sluice batch` */
 };
 
 struct api_settings {

@@ -271,22 +271,28 @@ static bool is_loopback(const char *listen)
 	       begins_with(listen, "[::1]:");
 }
 
+static bool check_listen_at(const struct rules *r, const char *path, const char *listen)
+{
+	const char *colon = strrchr(listen, ':');
+
+	if (!*listen)
+		return true;
+	if (!colon || colon == listen || !colon[1] ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5)
+		return yaml_error(r->doc, path, r->err,
+				  "%s must be host:port, such as 127.0.0.1:9464", path);
+	if (is_loopback(listen) || *r->config->worker.listen_token)
+		return true;
+	return yaml_error(r->doc, path, r->err,
+			  "%s is open to the network; set listen_token of the worker as well, or "
+			  "listen on 127.0.0.1",
+			  path);
+}
+
 static bool check_listen(const struct rules *r)
 {
-	const struct worker_settings *worker = &r->config->worker;
-	const char *colon = strrchr(worker->listen, ':');
-
-	if (!*worker->listen)
-		return true;
-	if (!colon || colon == worker->listen || !colon[1] ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5)
-		return yaml_error(r->doc, "/worker/listen", r->err,
-				  "/worker/listen must be host:port, such as 127.0.0.1:9464");
-	if (is_loopback(worker->listen) || *worker->listen_token)
-		return true;
-	return yaml_error(r->doc, "/worker/listen", r->err,
-			  "/worker/listen is open to the network; set listen_token as well, or "
-			  "listen on 127.0.0.1");
+	return check_listen_at(r, "/worker/listen", r->config->worker.listen) &&
+	       check_listen_at(r, "/batch/listen", r->config->batch.listen);
 }
 
 static bool check_backoff(const struct rules *r, const struct backoff_profile *profile,

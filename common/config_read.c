@@ -108,6 +108,7 @@ static void fill_batch(struct batch_settings *batch, const json_t *from)
 	batch->rescue_before = duration(from, "rescue_before");
 	batch->max_enqueued_tokens = count(from, "max_enqueued_tokens");
 	batch->dir = text(from, "dir");
+	batch->listen = text(from, "listen");
 }
 
 static void fill_api(struct api_settings *api, const json_t *from)

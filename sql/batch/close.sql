@@ -9,8 +9,7 @@ WITH mine AS (
 	UPDATE jobs j SET state = 'PARKED', reason = 'batch_closed', due = now(), changed_at = now() FROM stray s
 	WHERE j.job_id = s.job_id RETURNING j.job_id
 )
-UPDATE batches b SET state = 'imported', closed_at = now(), owner = NULL, lease_until = NULL, cost = (
-		SELECT coalesce(sum(l.amount), 0) FROM attempts a JOIN ledger l
-			ON l.month = date_trunc('month', a.day)::date AND l.attempt_id = a.attempt_id WHERE a.batch_id = $1)
-FROM mine m WHERE b.batch_id = m.batch_id
+UPDATE batches b SET state = 'imported', closed_at = now(), owner = NULL, lease_until = NULL, cost = coalesce(c.amount, 0),
+	saved = c.in_sync - c.charged
+FROM mine m CROSS JOIN LATERAL batch_money(m.batch_id) c WHERE b.batch_id = m.batch_id
 RETURNING b.cost::text, (SELECT count(*)::int FROM parked) AS strays

@@ -20,16 +20,13 @@ class Batcher(Worker):
     """One `sluice batch`."""
 
     def words(self):
-        return ["batch"]
-
-    def is_ready(self):
-        sure(self.is_running(), f"batch worker {self.name} ended by itself")
-        return self.logged("event=batch_worker_started") > 0
+        return ["batch", "--listen", f"127.0.0.1:{self.port}"]
 
 
 class BatchFleet(Fleet):
     def topics(self):
-        return super().topics() + [f"{self.prefix}.{tier}.batch" for tier in TIERS]
+        tiers = [tier["name"] for tier in self.changes.get("tiers") or ()] or TIERS
+        return ([f"{self.prefix}.intake"] + [f"{self.prefix}.{tier}.{lane}" for tier in tiers for lane in ("express", "normal", "batch")])
 
     def batcher(self, name, **more):
         worker = self.workers.setdefault(name, Batcher(self, name))

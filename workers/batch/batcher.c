@@ -132,6 +132,11 @@ struct batcher *batcher_create(const struct config *config, struct error *err)
 	if (!w->http || !open_kafka(w, err))
 		return NULL;
 	open_kept(w);
+	if (*config->batch.listen) {
+		w->door = batch_door_create(w, err);
+		if (!w->door)
+			return NULL;
+	}
 	return TAKE(w);
 }
 
@@ -156,6 +161,7 @@ void batcher_destroy(struct batcher *w)
 
 	if (!w)
 		return;
+	batch_door_destroy(w->door);
 	while (w->batches)
 		batches_forget(w, w->batches);
 	gather_forget(w);
@@ -171,6 +177,7 @@ void batcher_destroy(struct batcher *w)
 	free(w->task_schemas);
 	job_reader_destroy(w->reader);
 	price_book_finish(&w->prices);
+	batch_times_finish(&w->times);
 	for (size_t i = 0; w->topics && i < w->config->tier_count; i++)
 		free(w->topics[i].name);
 	free(w->topics);
@@ -203,6 +210,11 @@ static void serve_signals(struct batcher *w, int fd)
 	}
 }
 
+static nsec shorter(nsec a, nsec b)
+{
+	return a < b ? a : b;
+}
+
 static nsec nap(const struct batcher *w, nsec now)
 {
 	nsec longest = LONGEST_NAP;
@@ -223,7 +235,7 @@ static nsec nap(const struct batcher *w, nsec now)
 
 static void sleep_until_needed(struct batcher *w, int signals, nsec longest)
 {
-	struct http_descriptor others[PG_KEPT + 3] = {
+	struct http_descriptor others[PG_KEPT + 4] = {
 		{.fd = signals, .wants = HTTP_READ},
 		{.fd = kafka_consumer_fd(w->consumer), .wants = HTTP_READ},
 		{.fd = kafka_producer_fd(w->producer), .wants = HTTP_READ},
@@ -235,6 +247,8 @@ static void sleep_until_needed(struct batcher *w, int signals, nsec longest)
 			.fd = pg_fd(w->kept[i]),
 			.wants = HTTP_READ | (pg_wants_write(w->kept[i]) ? HTTP_WRITE : 0u),
 		};
+	if (w->door)
+		others[count++] = batch_door_descriptor(w->door);
 	http_wait(w->http, others, count, longest);
 }
 
@@ -258,7 +272,7 @@ bool batcher_run(struct batcher *w, struct error *err)
 	log_info("batch_worker_started", "worker=%s version=%s", uuid_format(id, &w->id),
 		 SLUICE_VERSION);
 	while (!w->fatal) {
-		nsec now = clock_now();
+		nsec now = clock_now(), longest;
 
 		serve_signals(w, signals);
 		database_tend(w, now);
@@ -270,8 +284,10 @@ bool batcher_run(struct batcher *w, struct error *err)
 		if (w->stopping)
 			break;
 		work(w, now);
+		longest = nap(w, clock_now());
+		longest = shorter(longest, w->door ? batch_door_run(w->door) : longest);
 		/* The only place we sleep. */
-		sleep_until_needed(w, signals, nap(w, clock_now()));
+		sleep_until_needed(w, signals, longest);
 	}
 	close(signals);
 	if (w->fatal) {

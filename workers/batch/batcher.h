@@ -12,7 +12,8 @@
  *	results    a batch that has ended comes down and is settled, line by line
  *	rescue     jobs whose deadline nears leave for the normal lane
  *	outcomes   decisions become rows, and debts messages
- *	pulse      beats, leases, sweeps
+ *	pulse      beats, leases, sweeps, what there is to know
+ *	door       /metrics, /healthz, /readyz
  *
  * From one turn of the loop to the next it holds no claimed job: a job is a
  * message, a member of a batch, or a row for somebody else.
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "batch_times.h"
 #include "batch_wire.h"
 #include "buffer.h"
 #include "config.h"
@@ -160,6 +162,7 @@ struct batcher {
 	struct contracts *contracts;
 	char **task_schemas;
 	struct price_book prices;
+	struct batch_times times; /* measured, of recent batches */
 	struct http *http;
 	struct kafka_consumer *consumer;
 	struct kafka_producer *producer;
@@ -184,8 +187,10 @@ struct batcher {
 	struct uuid *paid;
 	size_t paid_count;
 
+	struct batch_door *door; /* NULL: nobody may ask */
+
 	bool registered, beat_open, sweep_open;
-	nsec beat_at, beat_sent, beat_acked, unbroken_since, sweep_at;
+	nsec beat_at, beat_sent, beat_acked, unbroken_since, sweep_at, watch_at;
 	bool stopping, ended, fatal;
 	struct error fatal_error;
 };
@@ -224,6 +229,7 @@ struct settlement *member_place(struct batcher *w, struct member *m, nsec now);
 struct settlement *member_end(struct batcher *w, struct member *m, const char *state,
 			      const char *reason, const char *detail);
 struct settlement *member_leave(struct batcher *w, struct member *m, const char *reason);
+/* The time left after the wait would not do for a batch. */
 bool member_must_leave(const struct batcher *w, const struct member *m, nsec wait);
 
 /* --- gather.c --- */
@@ -295,6 +301,13 @@ bool rescue_lines(struct batcher *w, struct batch *batch, const struct uuid *att
 bool outcomes_run(struct batcher *w, struct settlement **settlements, size_t count);
 void outcomes_deliveries(struct batcher *w);
 void outcomes_outbox(struct batcher *w, nsec now);
+
+/* --- door.c --- */
+struct batch_door *batch_door_create(const struct batcher *w, struct error *err) MUST_USE;
+void batch_door_destroy(struct batch_door *door);
+AUTO_DEFINE(struct batch_door, batch_door_destroy)
+struct http_descriptor batch_door_descriptor(const struct batch_door *door);
+nsec batch_door_run(struct batch_door *door); /* how long it may be left alone */
 
 /* --- pulse.c --- */
 void pulse_run(struct batcher *w, nsec now);

@@ -3,6 +3,7 @@
  */
 #include "command.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include "batcher.h"
@@ -10,9 +11,15 @@
 
 struct wishes {
 	struct arguments common;
+	const char *listen;
 };
 
-static const struct argument table[] = {{0}};
+static const struct argument table[] = {
+	ARGUMENT_TEXT(struct wishes, listen, "listen", 'l', "ADDRESS",
+		      "serve /metrics, /healthz and /readyz here instead of batch.listen; \"\" "
+		      "for nowhere"),
+	{0},
+};
 
 static const struct argument_form form = {
 	.usage = "",
@@ -24,6 +31,17 @@ static const struct argument_form form = {
 	.table = table,
 };
 
+/*
+ * What comes in bulk and goes at once (answers of brokers, pages of a file's
+ * lines) goes back to the system; librdkafka's threads share one arena.
+ */
+static void keep_memory_small(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 2 * 1024 * 1024);
+}
+
 static int run(int argc, char **argv)
 {
 	struct wishes wishes = {0};
@@ -32,7 +50,10 @@ static int run(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	keep_memory_small();
 	AUTO(config_destroy) struct config *config = config_load(wishes.common.config, &err);
+	if (config && wishes.listen)
+		config->batch.listen = wishes.listen;
 	AUTO(batcher_destroy) struct batcher *worker = config ? batcher_create(config, &err) : NULL;
 	if (worker && batcher_run(worker, &err))
 		return COMMAND_OK;

@@ -221,13 +221,26 @@ struct settlement *member_leave(struct batcher *w, struct member *m, const char 
 	return s;
 }
 
-/* The time left after the wait would not do for a batch. */
+/* How long a batch of the job will take, where it leaves the lane to us: whoever asks for a batch
+ * gets one as long as there is any hope. */
+static nsec expected(const struct batcher *w, const struct member *m)
+{
+	const struct batch_time *measured = m->candidate && m->job->lane == LANE_AUTO
+						    ? batch_times_find(&w->times,
+								       m->candidate->endpoint->name,
+								       m->candidate->model)
+						    : NULL;
+
+	return measured ? measured->p95 : 0;
+}
+
 bool member_must_leave(const struct batcher *w, const struct member *m, nsec wait)
 {
 	const struct batch_settings *settings = &w->config->batch;
 
 	return m->job->deadline > 0 &&
-	       clock_wall() + wait + settings->max_age + settings->rescue_before > m->job->deadline;
+	       clock_wall() + wait + settings->max_age + expected(w, m) + settings->rescue_before >
+		       m->job->deadline;
 }
 
 /* Everything that ends a job without another call. NULL: nothing does. */
@@ -333,13 +346,13 @@ struct settlement *member_place(struct batcher *w, struct member *m, nsec now)
 
 	if (end)
 		return end;
-	if (member_must_leave(w, m, 0))
-		return member_leave(w, m, "deadline_near");
 	m->candidate = pick(w, m);
 	if (!m->candidate && m->memo.avoided_count > 0) {
 		memo_forgive(&m->memo); /* all have failed once: begin again with the first */
 		m->candidate = pick(w, m);
 	}
+	if (member_must_leave(w, m, 0))
+		return member_leave(w, m, "deadline_near");
 	if (!m->candidate)
 		return member_leave(w, m, "no_batch");
 	return join(w, m, task, now);

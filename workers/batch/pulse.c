@@ -11,6 +11,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "store_prices.h"
+#include "store_times.h"
 
 #define BEAT_EVERY NSEC_PER_SEC
 #define BEAT_GAP (5 * NSEC_PER_SEC)
@@ -18,12 +19,21 @@
 #define FIT_TO_JUDGE (20 * NSEC_PER_SEC)
 #define SWEEP_EVERY (3 * NSEC_PER_SEC)
 #define PRICES_EVERY (60 * NSEC_PER_SEC)
+#define WATCH_EVERY (10 * NSEC_PER_SEC)
 #define MOST_ORPHANS 2000
 #define MOST_DELTAS 20000
 
-enum question { ASKED_START, ASKED_BEAT, ASKED_RENEW, ASKED_SWEEP, ASKED_PARTITIONS };
-static enum question questions[] = {ASKED_START, ASKED_BEAT, ASKED_RENEW, ASKED_SWEEP,
-				    ASKED_PARTITIONS};
+enum question {
+	ASKED_START,
+	ASKED_BEAT,
+	ASKED_RENEW,
+	ASKED_SWEEP,
+	ASKED_PARTITIONS,
+	ASKED_TIMES,
+	ASKED_WATCH
+};
+static enum question questions[] = {ASKED_START,      ASKED_BEAT,  ASKED_RENEW, ASKED_SWEEP,
+				    ASKED_PARTITIONS, ASKED_TIMES, ASKED_WATCH};
 
 bool batcher_may_spend(const struct batcher *w, nsec now)
 {
@@ -138,6 +148,29 @@ static void read_renew(struct batcher *w, const struct pg_answer *answer)
 		log_debug("leases_not_renewed", "batches=%zu", lost); /* the next step finds out */
 }
 
+enum { WATCH_PROVIDER, WATCH_STATE, WATCH_COUNT, WATCH_OLDEST, WATCH_RAISED };
+
+/* What is open at the providers, of the whole fleet; the oldest of a provider is over all states.
+ */
+static void read_watch(const struct pg_rows *rows)
+{
+	metrics_zero(METRIC_batches);
+	metrics_zero(METRIC_batch_oldest_seconds);
+	for (int row = 0; row < pg_count(rows); row++) {
+		const char *provider = pg_get_text(rows, row, WATCH_PROVIDER);
+		double age = pg_get_double(rows, row, WATCH_OLDEST);
+
+		metrics_set(METRIC_batches, (double)pg_get_int(rows, row, WATCH_COUNT),
+			    LABELS(provider, pg_get_text(rows, row, WATCH_STATE)));
+		if (age >
+		    series_value(metrics_series(METRIC_batch_oldest_seconds, LABELS(provider))))
+			metrics_set(METRIC_batch_oldest_seconds, age, LABELS(provider));
+	}
+	if (pg_count(rows) > 0 && pg_get_int(rows, 0, WATCH_RAISED) > 0)
+		log_warn("batches_left_at_provider", "batches=%lld",
+			 (long long)pg_get_int(rows, 0, WATCH_RAISED));
+}
+
 static void read_answer(struct batcher *w, const struct pg_answer *answer, nsec now)
 {
 	if (!answer->rows && answer->error.kind == ERROR_FATAL)
@@ -156,6 +189,14 @@ static void read_answer(struct batcher *w, const struct pg_answer *answer, nsec 
 		break;
 	case ASKED_SWEEP:
 		w->sweep_open = false;
+		break;
+	case ASKED_TIMES:
+		if (answer->rows)
+			store_times_read(answer->rows, &w->times);
+		break;
+	case ASKED_WATCH:
+		if (answer->rows)
+			read_watch(answer->rows);
 		break;
 	case ASKED_PARTITIONS:
 		break;
@@ -187,8 +228,10 @@ static void read_prices(struct batcher *w, nsec now)
 		return;
 	store_prices_read(rows, &w->prices);
 	w->prices_at = now + PRICES_EVERY;
-	if (pg_ready(w->kept[PG_SWEEP]))
-		pg_send(w->kept[PG_SWEEP], "partitions", NULL, &questions[ASKED_PARTITIONS]);
+	if (!pg_ready(w->kept[PG_SWEEP]))
+		return;
+	pg_send(w->kept[PG_SWEEP], "partitions", NULL, &questions[ASKED_PARTITIONS]);
+	pg_send(w->kept[PG_SWEEP], "batch_times", NULL, &questions[ASKED_TIMES]);
 }
 
 void pulse_run(struct batcher *w, nsec now)
@@ -203,6 +246,10 @@ void pulse_run(struct batcher *w, nsec now)
 		send_beat(w, now);
 	if (now >= w->sweep_at && !w->sweep_open && pg_ready(w->kept[PG_SWEEP]) && !w->stopping)
 		send_sweep(w, now);
+	if (now >= w->watch_at && pg_ready(w->kept[PG_SWEEP])) {
+		w->watch_at = now + WATCH_EVERY;
+		pg_send(w->kept[PG_SWEEP], "batch_watch", NULL, &questions[ASKED_WATCH]);
+	}
 	read_prices(w, now);
 	metrics_set(METRIC_beat_age_seconds,
 		    w->beat_acked ? (double)(now - w->beat_acked) / (double)NSEC_PER_SEC : 0,

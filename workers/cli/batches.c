@@ -37,9 +37,12 @@ static const struct argument list_table[] = {
 
 static const struct argument_form list_form = {
 	.usage = "",
-	.summary = "List providers' batches that are not closed: how far they are, how old, how "
-		   "many of their\n"
-		   "jobs must be done within the hour.",
+	.summary =
+		"List providers' batches that are not closed: how far they are, how old, whether "
+		"their jobs\n"
+		"will be in time, what they have cost and saved. Jobs leave a batch for the "
+		"normal lane when\n"
+		"their deadline nears.",
 	.details = "  sluice batches list --state held\n",
 	.table = list_table,
 };
