@@ -98,6 +98,7 @@ struct web {
 
 struct framing {
 	int hosts, lengths, encodings;
+	bool odd; /* a line break within a value: to another server it may be the end of it */
 };
 
 static enum MHD_Result count_framing(void *context, enum MHD_ValueKind kind, const char *name,
@@ -106,7 +107,7 @@ static enum MHD_Result count_framing(void *context, enum MHD_ValueKind kind, con
 	struct framing *f = context;
 
 	(void)kind;
-	(void)value;
+	f->odd |= value && strpbrk(value, "\r\n");
 	f->hosts += strcasecmp(name, "Host") == 0;
 	f->lengths += strcasecmp(name, "Content-Length") == 0;
 	f->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
@@ -122,7 +123,7 @@ static unsigned objection(struct open_request *r, const char *version)
 
 	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_framing, &f);
 	if (f.lengths > 1 || f.encodings > 1 || (f.lengths && f.encodings) || f.hosts > 1 ||
-	    r->odd_path)
+	    f.odd || r->odd_path)
 		return MHD_HTTP_BAD_REQUEST;
 	if (encoding && strcasecmp(encoding, "chunked") != 0)
 		return MHD_HTTP_BAD_REQUEST; /* else its body would last until it hangs up */
@@ -308,7 +309,8 @@ static const struct {
 	const char *detail;
 } refusals[] = {
 	{MHD_HTTP_BAD_REQUEST, "malformed", "the request is not good",
-	 "the request reads differently to two servers: one Host, one length or chunks, no %00"},
+	 "the request reads differently to two servers: one Host, one length or chunks, no %00, no "
+	 "bare CR"},
 	{MHD_HTTP_UNAUTHORIZED, "unauthorized", "a key is wanted", "bearer token wanted"},
 	{MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "too large",
 	 "the body is longer than is taken here"},

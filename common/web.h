@@ -19,7 +19,7 @@
  * Every request that reaches the handler must be replied to exactly once; it
  * is gone then. Sizes, numbers and times are capped; what reads differently to
  * two servers (two lengths, a length and a chunked body, no host, %00 in the
- * path) never gets to the handler.
+ * path, a line break in a header's value) never gets to the handler.
  */
 #ifndef SLUICE_WEB_H
 #define SLUICE_WEB_H

@@ -243,6 +243,7 @@ START_TEST(what_two_servers_may_read_differently_is_refused)
 		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
 		"chunked\r\n\r\n0x2\r\nab\r\n0\r\n\r\n",
 		"GET /a%00b HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: h\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n",
 	};
 	struct web *web = serve((struct web_settings){0});
 
