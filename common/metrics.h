@@ -63,7 +63,8 @@
 	X(COUNTER, cost_usd_total, "business_unit,model,kind",                                    \
 	  "Dollars spent: charge, unknown (bound of a lost answer), adjustment")                  \
 	X(COUNTER, unpriced_total, "model", "Calls of models without a price")                    \
-	X(GAUGE, breaker_open, "endpoint,credential", "1 while a breaker lets no call through")   \
+	X(GAUGE, breaker_open, "endpoint,credential,model",                                       \
+	  "1 while a breaker lets no call through; model \"\": the credential's")                 \
 	X(COUNTER, throttled_total, "model", "Replies that told us to wait (429)")                \
 	X(SECONDS, limiter_wait_seconds, "tier",                                                  \
 	  "How long a claimed job waited for its allowance")                                      \

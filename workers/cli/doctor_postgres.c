@@ -193,6 +193,30 @@ static void tell_blocking(struct findings *findings, const struct pg_rows *rows)
 			     "is read");
 }
 
+/* Columns of status_breakers.sql. */
+enum { BREAKER_PROVIDER, BREAKER_CREDENTIAL, BREAKER_MODEL, BREAKER_WHY, BREAKER_SINCE };
+
+/* One of a model passes by itself; one of a credential wants people. */
+static void tell_breakers(struct findings *findings, struct session *session)
+{
+	struct error err;
+	AUTO(pg_rows_destroy)
+	struct pg_rows *rows = session_ask(session, "status_breakers", NULL, &err);
+
+	for (int row = 0; rows && row < pg_count(rows); row++) {
+		const char *model = pg_get_text(rows, row, BREAKER_MODEL);
+		bool credential = *model == '(';
+
+		findings_add(findings, credential ? FINDING_FAIL : FINDING_WARN, "breakers",
+			     "%s/%s %s has been left alone since %s: %s%s",
+			     pg_get_text(rows, row, BREAKER_PROVIDER),
+			     pg_get_text(rows, row, BREAKER_CREDENTIAL), model,
+			     pg_get_text(rows, row, BREAKER_SINCE),
+			     pg_get_text(rows, row, BREAKER_WHY),
+			     credential ? "; look at its key and its bill" : "");
+	}
+}
+
 void doctor_fleet(struct findings *findings, struct session *session)
 {
 	const struct worker_settings *worker = &session->config->worker;
@@ -219,4 +243,5 @@ void doctor_fleet(struct findings *findings, struct session *session)
 			     "%s events have been owed to Kafka for over 5 minutes",
 			     pg_get_text(rows, 0, STALE_DEBTS));
 	tell_blocking(findings, rows);
+	tell_breakers(findings, session);
 }

@@ -31,21 +31,48 @@ static const char *trouble(const struct worker *w, nsec now)
 	return kafka_consumer_trouble(w->consumer);
 }
 
+static void measure_breaker(const struct account *account, const char *model,
+			    const struct breaker *breaker)
+{
+	if (breaker->state != BREAKER_CLOSED)
+		metrics_set(METRIC_breaker_open, 1,
+			    LABELS(account->endpoint->name, account->endpoint->credential, model));
+}
+
+static void measure_breakers(const struct worker *w)
+{
+	metrics_zero(METRIC_breaker_open);
+	for (size_t i = 0; i < targets_accounts(w->targets); i++) {
+		const struct account *account = targets_account_at(w->targets, i);
+
+		measure_breaker(account, "", &account->credential);
+	}
+	for (size_t i = 0; i < targets_count(w->targets); i++) {
+		const struct target *target = targets_at(w->targets, i);
+
+		measure_breaker(target->account, target->model, &target->breaker);
+	}
+}
+
 static void measure(const struct worker *w)
 {
 	for (int state = 0; state < WORK_STATE_COUNT; state++)
 		metrics_set(METRIC_jobs_held, (double)works_in(&w->works, (enum work_state)state),
 			    LABELS(work_state_name((enum work_state)state)));
-	metrics_zero(METRIC_breaker_open);
-	for (size_t i = 0; i < targets_count(w->targets); i++) {
-		const struct target *target = targets_at(w->targets, i);
-		const struct endpoint *endpoint = target->account->endpoint;
+	measure_breakers(w);
+}
 
-		if (target->breaker.state != BREAKER_CLOSED ||
-		    target->account->credential.state != BREAKER_CLOSED)
-			metrics_set(METRIC_breaker_open, 1,
-				    LABELS(endpoint->name, endpoint->credential));
-	}
+/* The caller's. */
+static char *readiness(const struct worker *w, const char *why)
+{
+	bool broken;
+	const char *unit = readahead_blocker(w, &broken);
+
+	if (!unit)
+		return xasprintf("%s\n", why ? why : "ok");
+	return xasprintf("%s\na partition waits for %s of %s\n", why ? why : "ok",
+			 broken ? "the candidates (all are out of order) of jobs" : "the budget",
+			 unit);
 }
 
 static void on_request(void *context, struct web_request *request)
@@ -56,11 +83,7 @@ static void on_request(void *context, struct web_request *request)
 	if (strcmp(request->path, "/healthz") == 0) {
 		web_reply_text(request, 200, "ok\n");
 	} else if (strcmp(request->path, "/readyz") == 0) {
-		const char *blocker = readahead_blocker(door->worker);
-		AUTO(xfree)
-		char *text = blocker ? xasprintf("%s\na partition waits for the budget of %s\n",
-						 why ? why : "ok", blocker)
-				     : xasprintf("%s\n", why ? why : "ok");
+		AUTO(xfree) char *text = readiness(door->worker, why);
 
 		web_reply_text(request, why ? 503 : 200, text);
 	} else if (strcmp(request->path, "/metrics") == 0) {

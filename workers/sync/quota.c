@@ -12,7 +12,7 @@
 #include "utf8.h"
 #include "worker.h"
 
-#define IDLE_TURN NSEC_PER_SEC		  /* with nothing to ask: is there anything new? */
+#define IDLE_TURN (NSEC_PER_SEC / 2)	  /* with nothing to ask: is there anything new? */
 #define SOONEST_TURN (25 * NSEC_PER_MSEC) /* for the first that is refused */
 #define FORGET_AFTER (10 * NSEC_PER_SEC)  /* an allowance unused for so long is not asked for */
 #define MOST_RULES 100000

@@ -1,7 +1,7 @@
 /*
  * What this worker holds of the fleet's allowances, and its turns at them: a few
  * times a second one statement asks for what is wanted and tells what replies
- * said. Without any allowance it costs one empty turn a second. The same turns
+ * said. Without any allowance it costs two empty turns a second. The same turns
  * share the breakers of the targets with the fleet.
  *
  *	switch (quota_take(w, work, &size, bound, now, &refusal)) ...   -- before an intent

@@ -21,7 +21,8 @@ struct unit {
 struct held_partition {
 	size_t topic;
 	int32_t partition;
-	char *unit; /* whose bound holds it; owned */
+	char *unit;  /* whose bound holds it; owned */
+	bool broken; /* its last job waits for a breaker */
 };
 
 struct readahead {
@@ -112,8 +113,12 @@ void readahead_parked(struct worker *w, const struct work *work, nsec now)
 	if (has_room(w, unit) || is_held(ahead, work->topic, work->partition))
 		return;
 	ahead->held = xrealloc(ahead->held, (ahead->held_count + 1) * sizeof(*ahead->held));
-	ahead->held[ahead->held_count++] = (struct held_partition){work->topic, work->partition,
-								   xstrdup(unit->name)};
+	ahead->held[ahead->held_count++] = (struct held_partition){
+		.topic = work->topic,
+		.partition = work->partition,
+		.unit = xstrdup(unit->name),
+		.broken = strcmp(work->park_reason, "breaker") == 0,
+	};
 	kafka_consumer_hold(w->consumer, work->topic, work->partition, true);
 	metrics_add(METRIC_intake_blocked_total, 1, LABELS("read-ahead"));
 }
@@ -175,8 +180,12 @@ void readahead_answer(struct worker *w, struct request *request, struct pg_answe
 	let_go(w);
 }
 
-const char *readahead_blocker(const struct worker *w)
+const char *readahead_blocker(const struct worker *w, bool *broken)
 {
-	return w->readahead->held_count > 0 && w->readahead->counted ? w->readahead->held[0].unit
-								     : NULL;
+	const struct readahead *ahead = w->readahead;
+
+	if (ahead->held_count == 0 || !ahead->counted)
+		return NULL;
+	*broken = ahead->held[0].broken;
+	return ahead->held[0].unit;
 }

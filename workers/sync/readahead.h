@@ -12,6 +12,8 @@
 #ifndef SYNC_READAHEAD_H
 #define SYNC_READAHEAD_H
 
+#include <stdbool.h>
+
 #include "clock.h"
 #include "pg.h"
 
@@ -30,7 +32,8 @@ void readahead_run(struct worker *w, nsec now);
 void readahead_answer(struct worker *w, struct request *request, struct pg_answer *answer,
 		      nsec now);
 
-/* The unit that stops a partition; NULL: none does. */
-const char *readahead_blocker(const struct worker *w);
+/* The unit that stops a partition; NULL: none does. broken: its jobs wait for breakers, else for a
+ * budget. */
+const char *readahead_blocker(const struct worker *w, bool *broken);
 
 #endif
