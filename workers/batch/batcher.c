@@ -178,6 +178,7 @@ void batcher_destroy(struct batcher *w)
 	job_reader_destroy(w->reader);
 	price_book_finish(&w->prices);
 	batch_times_finish(&w->times);
+	broken_finish(&w->broken);
 	for (size_t i = 0; w->topics && i < w->config->tier_count; i++)
 		free(w->topics[i].name);
 	free(w->topics);

@@ -26,6 +26,7 @@
 
 #include "batch_times.h"
 #include "batch_wire.h"
+#include "broken.h"
 #include "buffer.h"
 #include "config.h"
 #include "contract.h"
@@ -163,6 +164,8 @@ struct batcher {
 	char **task_schemas;
 	struct price_book prices;
 	struct batch_times times; /* measured, of recent batches */
+	struct broken broken;
+	nsec broken_at;
 	struct http *http;
 	struct kafka_consumer *consumer;
 	struct kafka_producer *producer;

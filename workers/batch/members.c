@@ -273,7 +273,7 @@ static bool takes_it(const struct member *m, const struct candidate *candidate)
 }
 
 /* The first that takes batches; where the tier weighs, one by its weight. */
-static const struct candidate *pick(struct batcher *w, const struct member *m)
+static const struct candidate *pick_among(struct batcher *w, const struct member *m, bool broken)
 {
 	bool weighted = strcmp(m->tier->pick, "weighted") == 0;
 	const struct candidate *found = NULL;
@@ -282,13 +282,21 @@ static const struct candidate *pick(struct batcher *w, const struct member *m)
 	for (size_t i = 0; i < m->tier->candidate_count; i++) {
 		const struct candidate *candidate = &m->tier->candidates[i];
 
-		if (!takes_it(m, candidate))
+		if (!takes_it(m, candidate) || broken_has(&w->broken, candidate) != broken)
 			continue;
 		total += candidate->weight;
 		if (!found || (weighted && random_below(&w->random, total) < candidate->weight))
 			found = candidate;
 	}
 	return found;
+}
+
+/* One that works, if any does; a batch can wait for the others. */
+static const struct candidate *pick(struct batcher *w, const struct member *m)
+{
+	const struct candidate *found = pick_among(w, m, false);
+
+	return found ? found : pick_among(w, m, true);
 }
 
 static void make_intent(struct batcher *w, struct member *m, const struct task *task)

@@ -20,6 +20,7 @@
 #define SWEEP_EVERY (3 * NSEC_PER_SEC)
 #define PRICES_EVERY (60 * NSEC_PER_SEC)
 #define WATCH_EVERY (10 * NSEC_PER_SEC)
+#define BREAKERS_EVERY NSEC_PER_SEC
 #define MOST_ORPHANS 2000
 #define MOST_DELTAS 20000
 
@@ -30,10 +31,11 @@ enum question {
 	ASKED_SWEEP,
 	ASKED_PARTITIONS,
 	ASKED_TIMES,
-	ASKED_WATCH
+	ASKED_WATCH,
+	ASKED_BREAKERS
 };
 static enum question questions[] = {ASKED_START,      ASKED_BEAT,  ASKED_RENEW, ASKED_SWEEP,
-				    ASKED_PARTITIONS, ASKED_TIMES, ASKED_WATCH};
+				    ASKED_PARTITIONS, ASKED_TIMES, ASKED_WATCH, ASKED_BREAKERS};
 
 bool batcher_may_spend(const struct batcher *w, nsec now)
 {
@@ -171,7 +173,7 @@ static void read_watch(const struct pg_rows *rows)
 			 (long long)pg_get_int(rows, 0, WATCH_RAISED));
 }
 
-static void read_answer(struct batcher *w, const struct pg_answer *answer, nsec now)
+static void read_answer(struct batcher *w, struct pg_answer *answer, nsec now)
 {
 	if (!answer->rows && answer->error.kind == ERROR_FATAL)
 		batcher_fail(w, &answer->error);
@@ -197,6 +199,10 @@ static void read_answer(struct batcher *w, const struct pg_answer *answer, nsec 
 	case ASKED_WATCH:
 		if (answer->rows)
 			read_watch(answer->rows);
+		break;
+	case ASKED_BREAKERS:
+		if (answer->rows)
+			broken_read(&w->broken, TAKE(answer->rows));
 		break;
 	case ASKED_PARTITIONS:
 		break;
@@ -249,6 +255,10 @@ void pulse_run(struct batcher *w, nsec now)
 	if (now >= w->watch_at && pg_ready(w->kept[PG_SWEEP])) {
 		w->watch_at = now + WATCH_EVERY;
 		pg_send(w->kept[PG_SWEEP], "batch_watch", NULL, &questions[ASKED_WATCH]);
+	}
+	if (now >= w->broken_at && pg_ready(w->kept[PG_SWEEP])) {
+		w->broken_at = now + BREAKERS_EVERY;
+		pg_send(w->kept[PG_SWEEP], "breakers", NULL, &questions[ASKED_BREAKERS]);
 	}
 	read_prices(w, now);
 	metrics_set(METRIC_beat_age_seconds,

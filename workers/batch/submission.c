@@ -72,9 +72,14 @@ static void scatter(struct batcher *w, struct batch *batch, const char *reason, 
 
 void submission_intend(struct batcher *w, struct batch *batch, nsec now)
 {
-	struct pg_args *args = batch_args(w, batch);
+	struct pg_args *args;
 	struct error err;
 
+	if (broken_has_key(&w->broken, batch->endpoint)) { /* it would only be refused */
+		batch_later(w, batch, w->config->batch.retry, 0, 0, now);
+		return;
+	}
+	args = batch_args(w, batch);
 	pg_big(args, w->config->batch.max_enqueued_tokens);
 	pg_big(args, batch->tokens);
 	AUTO(pg_rows_destroy) struct pg_rows *rows = database_ask(w, "batch/intend", args, &err);
