@@ -363,6 +363,7 @@ static void send_order(struct batcher *w, struct batch *batch, nsec now)
 
 void submission_create(struct batcher *w, struct batch *batch, nsec now)
 {
+	struct pg_args *args;
 	struct error err;
 
 	if (!batch->wire->has_files &&
@@ -372,8 +373,10 @@ void submission_create(struct batcher *w, struct batch *batch, nsec now)
 		batch_step(w, batch, &step, now);
 		return;
 	}
-	AUTO(pg_rows_destroy)
-	struct pg_rows *rows = database_ask(w, "batch/submit", batch_args(w, batch), &err);
+	args = batch_args(w, batch);
+	pg_int(args, (int32_t)batch->lines);
+	pg_big(args, (int64_t)(batch->file_len > 0 ? batch->file_len : batch->bytes));
+	AUTO(pg_rows_destroy) struct pg_rows *rows = database_ask(w, "batch/submit", args, &err);
 	if (!rows) { /* another submission to this workspace is of unknown fate, or Postgres away */
 		batch->look_at = now + NSEC_PER_SEC;
 		return;
