@@ -146,7 +146,81 @@ def held():
         fleet.stop()
 
 
-PARTS = {"happy": happy, "odd": odd, "held": held}
+BUDGETS = [{"match": {"business_unit": "search"}, "per": "day", "usd": 0.0025},
+           {"match": {"business_unit": "claims"}, "per": "day", "requests": 5, "at_stop": "dead"},
+           {"match": {"business_unit": "support"}, "per": "day", "requests": 7}]
+
+
+def balance(fleet, unit):
+    """Cap, charged and reserved."""
+    return tuple(int(value) for value in fleet.sql(
+        f"SELECT cap, charged, reserved FROM allowances WHERE scope ->> 'business_unit' = '{unit}'")[0])
+
+
+def try_again(fleet):
+    """Those who wait for a budget look at once, instead of in a minute or tomorrow."""
+    fleet.sql("UPDATE jobs SET due = now() WHERE state = 'PARKED' AND reason = 'budget'")
+
+
+def counts(fleet, unit):
+    """Of the unit's jobs: done, or why not."""
+    return dict(fleet.sql("SELECT CASE j.state WHEN 'DONE' THEN 'done' ELSE coalesce(j.reason, lower(j.state::text)) END, count(*) "
+                          "FROM jobs j JOIN payloads p ON p.day = j.day AND p.job_id = j.job_id "
+                          f"WHERE p.business_unit = '{unit}' GROUP BY 1"))
+
+
+def budgets():
+    changes = config(max_lines=50, max_age="1s")
+    changes["budgets"] = BUDGETS
+    changes["tiers"] = [{"name": tier, "candidates": [{"provider": provider, "model": model}]} for tier, provider, model in (
+        ("economy", "openai", "gpt-4o-mini"), ("frontier", "anthropic", "claude-opus-5"))]
+    with BatchFleet("test_batch_budgets", simulator=options(), config=changes) as fleet:
+        fleet.start("sync")  # it brings the budgets of the configuration
+        wait_for(20, "the budgets are rows", lambda: fleet.number("SELECT count(*) FROM allowances") == len(BUDGETS))
+        worker = fleet.batcher("one")
+        claim("lines that a budget has no room for do not leave; what others leave of it they may have")
+        ids = fleet.produce([fleet.job(lane="batch", business_unit="search") for _ in range(40)])
+        wait_for(30, "some wait", lambda: counts(fleet, "search").get("budget"))
+        wait_for(30, "some are done", lambda: set(counts(fleet, "search")) == {"budget", "done"})
+        say("at first:", counts(fleet, "search"), "of cap, charged, reserved", balance(fleet, "search"))
+        for _ in range(20):
+            try_again(fleet)
+            wait_for(30, "they went or wait again", lambda: set(counts(fleet, "search")) <= {"budget", "done"} and not
+                     fleet.number("SELECT count(*) FROM jobs WHERE state = 'PARKED' AND due <= now()"))
+            cap, charged, reserved = balance(fleet, "search")
+            sure(charged + reserved <= cap, f"never over the cap: {charged} + {reserved} <= {cap}")
+            if counts(fleet, "search") == {"done": "40"}:
+                break
+        same(counts(fleet, "search"), {"done": "40"}, "all that a budget of ten bounds lets through one after the other")
+        same(balance(fleet, "search")[1:], (fleet.number("SELECT sum(amount) FROM ledger WHERE business_unit = 'search'"), 0),
+             "charged and reserved, by the ledger")
+
+        claim("a used up budget does what it says: these jobs die")
+        ids += fleet.produce([fleet.job(lane="batch", business_unit="claims") for _ in range(8)])
+        wait_for(30, "five are done", lambda: counts(fleet, "claims").get("done") == "5")
+        wait_for(30, "the others died of it", lambda: try_again(fleet) or counts(fleet, "claims") == {"done": "5", "budget": "3"}
+                 and fleet.number("SELECT count(*) FROM results WHERE reason = 'budget' AND outcome = 'DEAD'") == 3, 1)
+
+        claim("a create of unknown fate is found again by the lines that were sent, not by those that joined")
+        worker.term()
+        worker.wait(10)
+        del fleet.workers["one"]
+        victim = fleet.batcher("victim", failpoints="B04=crash@1")
+        ids += fleet.produce([fleet.job(tier="frontier", lane="batch", business_unit="support") for _ in range(12)])
+        wait_for(30, "B04 kills it", lambda: not victim.is_running())
+        del fleet.workers["victim"]
+        fleet.batcher("next")
+        wait_for(60, "seven are done", lambda: counts(fleet, "support").get("done") == "7")
+        same(counts(fleet, "support"), {"done": "7", "budget": "5"}, "jobs of support")
+        same([batch["lines"] for batch in fleet.control()["batches"] if batch["provider"] == "anthropic"], [7], "Anthropic's batches")
+        fleet.sluice("budgets", "set", "--match", "business_unit=support", "--per", "day", "--requests", "100")
+        wait_for_ends(fleet, len(ids), 60)
+        check_creates(fleet)
+        promises.check_all(fleet, ids, crashes=True)
+        fleet.stop()
+
+
+PARTS = {"happy": happy, "odd": odd, "held": held, "budgets": budgets}
 
 
 def main():

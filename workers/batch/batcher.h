@@ -232,6 +232,16 @@ struct settlement *member_place(struct batcher *w, struct member *m, nsec now);
 struct settlement *member_end(struct batcher *w, struct member *m, const char *state,
 			      const char *reason, const char *detail);
 struct settlement *member_leave(struct batcher *w, struct member *m, const char *reason);
+struct settlement *member_move(struct batcher *w, struct member *m, const struct tier *tier,
+			       enum lane lane, const char *reason);
+struct settlement *member_park(struct batcher *w, struct member *m, const char *reason, nsec wait);
+/* The most that its line can take of budgets. */
+struct line_bound {
+	int64_t input;	/* tokens */
+	int64_t output; /* tokens */
+	pico usd;	/* of a model without a price: the worst there is */
+};
+struct line_bound member_bound(const struct batcher *w, const struct member *m);
 /* The time left after the wait would not do for a batch. */
 bool member_must_leave(const struct batcher *w, const struct member *m, nsec wait);
 

@@ -211,12 +211,31 @@ struct settlement *member_end(struct batcher *w, struct member *m, const char *s
 	return s;
 }
 
-struct settlement *member_leave(struct batcher *w, struct member *m, const char *reason)
+struct settlement *member_park(struct batcher *w, struct member *m, const char *reason, nsec wait)
 {
 	struct hearing hearing = member_hearing(w, m);
 	struct settlement *s = settlement_create();
 
-	hearing_move(&w->court, &hearing, s, m->tier, LANE_NORMAL, reason);
+	hearing_decide(&hearing, s, "PARKED", reason);
+	s->wait = wait;
+	s->progress = memo_write(&m->memo);
+	return s;
+}
+
+struct settlement *member_move(struct batcher *w, struct member *m, const struct tier *tier,
+			       enum lane lane, const char *reason)
+{
+	struct hearing hearing = member_hearing(w, m);
+	struct settlement *s = settlement_create();
+
+	hearing_move(&w->court, &hearing, s, tier, lane, reason);
+	return s;
+}
+
+struct settlement *member_leave(struct batcher *w, struct member *m, const char *reason)
+{
+	struct settlement *s = member_move(w, m, m->tier, LANE_NORMAL, reason);
+
 	metrics_add(METRIC_batch_rescues_total, 1, LABELS(m->tier->name));
 	return s;
 }
@@ -299,22 +318,64 @@ static const struct candidate *pick(struct batcher *w, const struct member *m)
 	return found ? found : pick_among(w, m, true);
 }
 
-static void make_intent(struct batcher *w, struct member *m, const struct task *task)
+/* A token a byte: above what is billed on purpose. */
+static int64_t most_input(const struct member *m)
 {
-	const struct candidate *candidate = m->candidate;
-	const struct price *price = price_book_find(&w->prices, candidate->endpoint->name, "",
-						    candidate->model, MODE_BATCH, clock_wall());
 	int64_t input = (int64_t)m->len + WORDS_OF_OURS;
 
 	if (m->memo.repair_note)
 		input += (int64_t)(strlen(m->memo.repair_answer) + strlen(m->memo.repair_note));
+	return input;
+}
+
+static const struct price *price_of(const struct batcher *w, const struct member *m)
+{
+	return price_book_find(&w->prices, m->candidate->endpoint->name, "", m->candidate->model,
+			       MODE_BATCH, clock_wall());
+}
+
+struct line_bound member_bound(const struct batcher *w, const struct member *m)
+{
+	const struct price *price = price_of(w, m);
+	struct line_bound bound = {
+		.input = most_input(m),
+		.output = output_cap(m, config_task(w->config, m->job->task)),
+	};
+
+	bound.usd = price ? price_bound(price, bound.input, bound.output)
+			  : price_bound_unpriced(&w->prices, bound.input, bound.output);
+	return bound;
+}
+
+/* What another line would likely cost passes the job's cap. */
+static bool over_cost_cap(const struct batcher *w, const struct member *m, const struct task *task)
+{
+	pico cap = m->job->max_cost > 0 ? m->job->max_cost : task->max_cost;
+	const struct price *price = price_of(w, m);
+	double per_token = m->candidate->traits.bytes_per_token > 0
+				   ? m->candidate->traits.bytes_per_token
+				   : 4;
+
+	if (cap == 0 || !price || m->memo.spent == PICO_UNPRICED)
+		return false;
+	return m->memo.spent + price_bound(price, (int64_t)((double)m->len / per_token),
+					   output_cap(m, task)) >
+	       cap;
+}
+
+static void make_intent(struct batcher *w, struct member *m, const struct task *task)
+{
+	const struct candidate *candidate = m->candidate;
+	const struct price *price = price_of(w, m);
+
 	m->intent = (struct intent){
 		.attempt_id = uuid_make(),
 		.provider = candidate->endpoint->name,
 		.model = candidate->model,
 		.credential = candidate->endpoint->credential,
 		.tier = m->tier->name,
-		.bound = price ? price_bound(price, input, output_cap(m, task)) : PICO_UNPRICED,
+		.bound = price ? price_bound(price, most_input(m), output_cap(m, task))
+			       : PICO_UNPRICED,
 	};
 	m->attempt_day = store_day(clock_wall());
 	m->rescue_at = m->job->deadline > w->config->batch.rescue_before
@@ -332,6 +393,9 @@ static struct settlement *join(struct batcher *w, struct member *m, const struct
 	size_t len;
 	bool built;
 
+	if (over_cost_cap(w, m, task))
+		return member_end(w, m, "DEAD", "max_cost",
+				  "another line would likely pass the job's cost cap");
 	make_intent(w, m, task);
 	built = member_build(w, m, &body, &err);
 	len = body.len + LINE_FRAME;

@@ -27,6 +27,7 @@
 #define LINES_AT_ONCE 250
 #define MAX_BODY ((size_t)8 * 1024 * 1024)
 #define MOST_TRIES 8
+#define COLUMN_OURS 10			  /* of lines.sql */
 #define CLOCKS_APART (600 * NSEC_PER_SEC) /* how far the provider's clock may be behind ours */
 
 static nsec soon(const struct batch *batch)
@@ -159,41 +160,123 @@ static struct settlement *write_body(struct batcher *w, struct batch *batch, str
 	return NULL;
 }
 
-/* NULL: it is in the file, unless the disk is full. */
-static struct settlement *write_line(struct batcher *w, struct batch *batch, struct member *m,
-				     bool ours, bool *written)
+/* A page of the batch's lines, and which of them no budget has room for. */
+struct page {
+	struct member **members; /* owned */
+	size_t count;
+	const struct pg_rows *rows;
+	struct pg_rows *refused; /* owned; rows of reserve.sql */
+};
+
+static void page_finish(struct page *page)
 {
+	for (size_t i = 0; i < page->count; i++)
+		member_destroy(page->members[i]);
+	free(page->members);
+	pg_rows_destroy(page->refused);
+}
+
+enum { REFUSED_ATTEMPT, REFUSED_POLICY, REFUSED_WAIT };
+
+/* The row that says why the line may not be sent; -1: it may. */
+static int refusal_of(const struct page *page, const struct member *m)
+{
+	for (int row = 0; row < pg_count(page->refused); row++) {
+		struct uuid attempt_id = pg_get_uuid(page->refused, row, REFUSED_ATTEMPT);
+
+		if (uuid_equal(&attempt_id, &m->intent.attempt_id))
+			return row;
+	}
+	return -1;
+}
+
+/* A budget is used up, until its period ends or for the moment: what then is its own affair. */
+static struct settlement *at_the_stop(struct batcher *w, struct member *m,
+				      const struct pg_rows *refused, int row)
+{
+	const char *policy = pg_get_text(refused, row, REFUSED_POLICY);
+	nsec wait = (nsec)pg_get_int(refused, row, REFUSED_WAIT) * NSEC_PER_MSEC;
+
+	if (strcmp(policy, "dead") == 0)
+		return member_end(w, m, "DEAD", "budget", "the budget is used up for this period");
+	if (strcmp(policy, "degrade") == 0 && m->tier->rank > 0)
+		return member_move(w, m, &w->config->tiers[0], LANE_BATCH, "budget");
+	return member_park(w, m, "budget", wait);
+}
+
+/* NULL: it is in the file, unless the disk is full. */
+static struct settlement *write_line(struct batcher *w, struct batch *batch,
+				     const struct page *page, size_t i, bool *written)
+{
+	struct member *m = page->members[i];
+	int refusal = refusal_of(page, m);
 	struct settlement *s;
 
-	if (!ours)
+	if (!pg_get_bool(page->rows, (int)i, COLUMN_OURS))
 		s = settlement_create(); /* rescued meanwhile */
 	else if (m->cancel_requested)
 		s = member_end(w, m, "CANCELLED", "cancelled", "cancelled on request");
+	else if (refusal >= 0)
+		s = at_the_stop(w, m, page->refused, refusal);
 	else
 		s = write_body(w, batch, m, written);
 	return s ? not_sent(s, m) : NULL;
 }
 
-enum { COLUMN_OURS = 10 };
+static bool read_page(struct batcher *w, struct batch *batch, const struct pg_rows *rows,
+		      struct page *page)
+{
+	page->rows = rows;
+	page->members = xcalloc((size_t)pg_count(rows), sizeof(struct member *));
+	for (int row = 0; row < pg_count(rows); row++) {
+		struct member *m = member_of_line(w, batch, rows, row);
+
+		if (!m)
+			return false;
+		page->members[page->count++] = m;
+	}
+	return true;
+}
+
+/* Money is reserved before a line may leave; one that is written again has done so before. */
+static bool reserve_page(struct batcher *w, struct batch *batch, struct page *page)
+{
+	struct pg_args *args = pg_args_create();
+	struct error err;
+
+	pg_uuid(args, &batch->id);
+	int id = pg_array(args, PG_UUID), input = pg_array(args, PG_INT8),
+	    output = pg_array(args, PG_INT8), worst = pg_array(args, PG_INT8);
+
+	for (size_t i = 0; i < page->count; i++) {
+		const struct member *m = page->members[i];
+		struct line_bound bound = member_bound(w, m);
+
+		if (!pg_get_bool(page->rows, (int)i, COLUMN_OURS) || m->cancel_requested)
+			continue;
+		pg_push_uuid(args, id, &m->intent.attempt_id);
+		pg_push_big(args, input, bound.input);
+		pg_push_big(args, output, bound.output);
+		pg_push_big(args, worst, bound.usd);
+	}
+	page->refused = database_ask(w, "batch/reserve", args, &err);
+	return page->refused != NULL;
+}
 
 /* True: all of the page is in the file or settled. */
 static bool write_page(struct batcher *w, struct batch *batch, const struct pg_rows *rows)
 {
-	size_t count = (size_t)pg_count(rows), left = 0;
-	AUTO(xfree) struct settlement **ends = xcalloc(count, sizeof(*ends));
-	bool good = true;
+	AUTO_FINISH(page_finish) struct page page = {0};
+	size_t left = 0;
+	bool good = read_page(w, batch, rows, &page) && reserve_page(w, batch, &page);
+	AUTO(xfree) struct settlement **ends = xcalloc(page.count, sizeof(*ends));
 
-	for (size_t i = 0; i < count && good; i++) {
-		AUTO(member_destroy) struct member *m = member_of_line(w, batch, rows, (int)i);
-		struct settlement *end;
+	for (size_t i = 0; i < page.count && good; i++) {
+		struct settlement *end = write_line(w, batch, &page, i, &good);
 
-		good = m != NULL;
-		if (!m)
-			break;
-		end = write_line(w, batch, m, pg_get_bool(rows, (int)i, COLUMN_OURS), &good);
 		if (end)
 			ends[left++] = end;
-		batch->after = m->intent.attempt_id;
+		batch->after = page.members[i]->intent.attempt_id;
 	}
 	return outcomes_run(w, ends, left) && good;
 }
