@@ -22,6 +22,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 import fleet as base  # noqa: E402
+from batch_fleet import Batcher, BatchFleet  # noqa: E402
 from fleet import Failed, Fleet, say, sure, wait_for  # noqa: E402,F401
 from offsets import OffsetReader, Watch  # noqa: E402
 from proxy import Proxy  # noqa: E402
@@ -257,3 +258,14 @@ class World(Fleet):
                                   "NOT IN ('DONE', 'DEAD', 'CANCELLED') GROUP BY 1, 2, 3"),
             "outbox:", self.sql("SELECT kind, count(*) FROM outbox GROUP BY 1"),
             "open:", self.sql("SELECT count(*) FROM attempts WHERE state = 'sent'"))
+
+
+class BatchWorld(World, BatchFleet):
+    """One with batch workers."""
+
+    def start_batch_victim(self, name, failpoints):
+        """A batch worker that will meet its failpoint; it is not waited for."""
+        worker = self.workers.setdefault(name, Batcher(self, name))
+        worker.start(failpoints=failpoints, wait=False)
+        self.victims[name] = worker
+        return worker
