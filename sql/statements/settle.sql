@@ -8,6 +8,8 @@
 --   $33 degraded, $34 unmeasured, $35 is json, $36 attempts, $37 confidence, $38 cost, $39 provider, $40 model, $41 detail, $42 output
 --  debts: $43 job id, $44 event id, $45 kind, $46 topic, $47 key, $48 headers, $49 body, $50 epoch of the decision that owes it
 -- A group may hold two decisions on one job, ours and a zombie's of our own: only that of the row's epoch counts.
+-- Rows are found by their whole keys, one by one and in the keys' order, so that no plan reads a table: what is asked
+-- for is carried along from the row that was locked, and not joined again.
 WITH closing AS MATERIALIZED (
 	SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[],
 		$10::int[], $11::int[], $12::float8[], $13::text[], $14::text[], $15::bool[], $16::int8[], $17::int8[], $18::int8[],
@@ -15,17 +17,18 @@ WITH closing AS MATERIALIZED (
 	AS t(attempt_id, day_no, state, verdict, purpose, reply, status, answered_model, request_id, ttfb_ms, total_ms,
 		confidence, error, signature, billed, cost, input, cache_read, cache_write, cache_write_1h, output, reasoning, cache_saving)
 ), prior AS MATERIALIZED (
-	SELECT a.day, a.attempt_id, a.state AS was FROM closing c
-	JOIN attempts a ON a.day = date '2000-01-01' + c.day_no AND a.attempt_id = c.attempt_id
-	WHERE a.state IN ('sent', 'unknown')
-	ORDER BY a.attempt_id FOR UPDATE OF a
+	SELECT a.day, a.was, c.* FROM (SELECT * FROM closing ORDER BY attempt_id) c CROSS JOIN LATERAL (
+		SELECT a.day, a.state AS was FROM attempts a
+		WHERE a.day = date '2000-01-01' + c.day_no AND a.attempt_id = c.attempt_id AND a.state IN ('sent', 'unknown')
+		FOR UPDATE) a
 ), closed AS (
 	UPDATE attempts a SET state = c.state::attempt_state, closed_at = now(), verdict = c.verdict, reply = c.reply, status = c.status,
 		answered_model = c.answered_model, request_id = c.request_id, ttfb_ms = c.ttfb_ms, total_ms = c.total_ms,
 		confidence = c.confidence, error = c.error, signature = c.signature
-	FROM prior p JOIN closing c USING (attempt_id)
-	WHERE a.day = p.day AND a.attempt_id = p.attempt_id
-	RETURNING a.*, p.was
+	FROM prior c
+	WHERE a.day = c.day AND a.attempt_id = c.attempt_id
+	RETURNING a.*, c.was, c.purpose, c.billed, c.cost, c.input, c.cache_read, c.cache_write, c.cache_write_1h, c.output,
+		c.reasoning, c.cache_saving
 ), decision AS MATERIALIZED (
 	SELECT * FROM unnest($24::uuid[], $25::int[], $26::text[], $27::int[], $28::text[], $29::text[], $30::int8[], $31::text[],
 		$32::text[], $33::bool[], $34::bool[], $35::bool[], $36::int[], $37::float8[], $38::int8[], $39::text[], $40::text[], $41::text[],
@@ -34,10 +37,11 @@ WITH closing AS MATERIALIZED (
 		confidence, cost, provider, model, detail, output)
 ), ours AS MATERIALIZED (
 	-- A job rescued out of its batch is still the batch's to answer until the sync claim raises its epoch.
-	SELECT j.job_id, j.epoch, j.state AS was FROM jobs j JOIN decision d USING (job_id)
-	WHERE j.epoch = d.epoch AND (NOT j.cancel_requested OR d.state = 'CANCELLED')
-		AND (j.state IN ('CLAIMED', 'BATCHED') OR (j.state = 'QUEUED' AND j.reason = 'rescue' AND d.state = 'DONE'))
-	ORDER BY j.job_id FOR UPDATE OF j
+	SELECT j.was, d.* FROM (SELECT * FROM decision ORDER BY job_id) d CROSS JOIN LATERAL (
+		SELECT j.state AS was FROM jobs j
+		WHERE j.job_id = d.job_id AND j.epoch = d.epoch AND (NOT j.cancel_requested OR d.state = 'CANCELLED')
+			AND (j.state IN ('CLAIMED', 'BATCHED') OR (j.state = 'QUEUED' AND j.reason = 'rescue' AND d.state = 'DONE'))
+		FOR UPDATE) j
 ), spared AS (
 	DELETE FROM outbox o USING ours WHERE ours.was = 'QUEUED' AND o.job_id = ours.job_id AND o.kind = 'move'
 ), decided AS (
@@ -45,9 +49,9 @@ WITH closing AS MATERIALIZED (
 		lane = coalesce(d.lane::lane, j.lane), reason = d.reason, progress = d.progress, changed_at = now(),
 		owner = CASE WHEN d.state = 'CLAIMED' THEN j.owner END,
 		due = CASE WHEN d.state = 'PARKED' THEN now() + make_interval(secs => d.wait_ms / 1000.0) END
-	FROM ours o JOIN decision d USING (job_id, epoch)
-	WHERE j.job_id = o.job_id
-	RETURNING j.job_id, j.epoch, j.day, j.run, j.state
+	FROM ours d WHERE j.job_id = d.job_id
+	RETURNING j.job_id, j.epoch, j.day, j.run, j.state, d.degraded, d.unmeasured, d.is_json, d.attempts, d.confidence, d.cost,
+		d.reason, d.tier, d.provider, d.model, d.detail, d.output
 ), booked AS (
 	INSERT INTO ledger (month, attempt_id, kind, seq, job_id, run, hop, sent_at, amount, input, cache_read, cache_write,
 		cache_write_1h, output, reasoning, cache_saving, free_plan, lane, business_unit, feature, environment, usage_tier,
@@ -55,17 +59,16 @@ WITH closing AS MATERIALIZED (
 	SELECT date_trunc('month', a.day)::date, a.attempt_id,
 		CASE WHEN a.was = 'unknown' THEN 'adjustment' WHEN a.state = 'unknown' THEN 'unknown' ELSE 'charge' END::ledger_kind, 0,
 		a.job_id, a.run, a.hop, a.sent_at,
-		CASE WHEN a.was = 'unknown' THEN CASE WHEN c.billed THEN c.cost ELSE 0 END - coalesce(a.bound, 0)
-			WHEN a.state = 'unknown' THEN a.bound ELSE c.cost END,
-		c.input, c.cache_read, c.cache_write, c.cache_write_1h, c.output, c.reasoning, c.cache_saving,
+		CASE WHEN a.was = 'unknown' THEN CASE WHEN a.billed THEN a.cost ELSE 0 END - coalesce(a.bound, 0)
+			WHEN a.state = 'unknown' THEN a.bound ELSE a.cost END,
+		a.input, a.cache_read, a.cache_write, a.cache_write_1h, a.output, a.reasoning, a.cache_saving,
 		p.free_plan, a.lane, p.business_unit, p.feature, p.environment, p.usage_tier, p.user_name, p.task, p.prompt_name,
 		p.prompt_version, a.provider, coalesce(nullif(a.answered_model, ''), a.model), a.credential, a.tier, a.mode,
-		CASE WHEN c.purpose = 'accepted' AND d.state IS DISTINCT FROM 'DONE' THEN 'late' ELSE c.purpose END
-	FROM closed a JOIN closing c USING (attempt_id)
-	JOIN jobs j ON j.job_id = a.job_id
+		CASE WHEN a.purpose = 'accepted' AND d.state IS DISTINCT FROM 'DONE' THEN 'late' ELSE a.purpose END
+	FROM closed a JOIN jobs j ON j.job_id = a.job_id
 	JOIN payloads p ON p.day = j.day AND p.job_id = a.job_id
 	LEFT JOIN decided d ON d.job_id = a.job_id AND d.epoch = a.epoch
-	WHERE CASE WHEN a.was = 'unknown' THEN a.state <> 'unknown' ELSE c.billed OR a.state = 'unknown' END
+	WHERE CASE WHEN a.was = 'unknown' THEN a.state <> 'unknown' ELSE a.billed OR a.state = 'unknown' END
 	RETURNING *
 ), summed AS (
 	INSERT INTO rollup_deltas (hour, business_unit, feature, environment, usage_tier, task, provider, model, tier, lane,
@@ -77,9 +80,9 @@ WITH closing AS MATERIALIZED (
 ), answered AS (
 	INSERT INTO results (day, job_id, run, outcome, degraded, unmeasured, is_json, attempts, confidence, cost, reason, tier,
 		provider, model, detail, output)
-	SELECT d.day, d.job_id, d.run, d.state, i.degraded, i.unmeasured, i.is_json, i.attempts, i.confidence, i.cost, i.reason, i.tier,
-		i.provider, i.model, i.detail, i.output
-	FROM decided d JOIN decision i USING (job_id, epoch) WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
+	SELECT day, job_id, run, state, degraded, unmeasured, is_json, attempts, confidence, cost, reason, tier, provider, model, detail,
+		output
+	FROM decided d WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
 ), owed AS (
 	INSERT INTO outbox (event_id, job_id, kind, topic, key, headers, body, next_try)
 	SELECT t.event_id, t.job_id, t.kind, t.topic, t.key, t.headers, t.body, CASE t.kind WHEN 'webhook' THEN now() ELSE now() + interval '20 s' END
@@ -88,15 +91,15 @@ WITH closing AS MATERIALIZED (
 	JOIN decided d USING (job_id, epoch)
 	ON CONFLICT (event_id) DO NOTHING
 ), freed AS (
-	DELETE FROM reservations r USING closed a JOIN closing c USING (attempt_id)
+	DELETE FROM reservations r USING closed a
 	WHERE r.attempt_id = a.attempt_id AND (a.state <> 'unknown' OR r.unit IN ('calls', 'enqueued_tokens'))
 	RETURNING r.allowance_id, r.amount, r.unknown, CASE
-		WHEN NOT c.billed OR a.state <> 'closed' THEN 0
-		WHEN r.unit = 'usd' THEN coalesce(c.cost, r.amount)
+		WHEN NOT a.billed OR a.state <> 'closed' THEN 0
+		WHEN r.unit = 'usd' THEN coalesce(a.cost, r.amount)
 		WHEN r.unit = 'requests' THEN 1
-		WHEN r.unit = 'input_tokens' THEN c.input + c.cache_read + c.cache_write + c.cache_write_1h
-		WHEN r.unit = 'output_tokens' THEN c.output
-		WHEN r.unit = 'tokens' THEN c.input + c.cache_read + c.cache_write + c.cache_write_1h + c.output
+		WHEN r.unit = 'input_tokens' THEN a.input + a.cache_read + a.cache_write + a.cache_write_1h
+		WHEN r.unit = 'output_tokens' THEN a.output
+		WHEN r.unit = 'tokens' THEN a.input + a.cache_read + a.cache_write + a.cache_write_1h + a.output
 		ELSE 0 END AS charge
 ), doubted AS (
 	UPDATE reservations r SET unknown = true FROM closed a

@@ -262,7 +262,8 @@ static bool measure(struct bench *bench, const struct parts_wishes *wishes, stru
 
 bool parts_postgres(const struct parts_wishes *wishes, struct error *err)
 {
-	struct pg_options options = {.url = wishes->postgres, .name = "sluice bench"};
+	struct pg_options options = {
+		.url = wishes->postgres, .name = "sluice bench", .looks_up = true};
 	struct bench *bench = xcalloc(1, sizeof(*bench));
 	size_t count;
 	const struct pg_statement *statements = statements_all(&count);

@@ -62,6 +62,7 @@ static void connect(struct batcher *w, nsec now)
 		.name = "sluice batch",
 		.statement_timeout = w->config->postgres.statement_timeout,
 		.lock_timeout = w->config->postgres.lock_timeout,
+		.looks_up = true,
 	};
 	struct error err;
 

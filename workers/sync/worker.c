@@ -239,6 +239,7 @@ static void open_postgres(struct worker *w)
 			.name = names[i],
 			.statement_timeout = w->config->postgres.statement_timeout,
 			.lock_timeout = w->config->postgres.lock_timeout,
+			.looks_up = i == PG_CLAIM || i == PG_SETTLE,
 		};
 
 		w->pgs[i] = pg_create(&options, statements, count);
