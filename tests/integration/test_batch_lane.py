@@ -127,6 +127,7 @@ def held():
         wait_for(30, "one is held", lambda: fleet.states().get("held"), 0.2)
         ours = fleet.value("SELECT batch_id FROM batches WHERE state = 'held' AND reason = 'ambiguous'")
         sure("ambiguous" in fleet.sluice("batches", "list", "--state", "held"), "the list says why")
+        same(fleet.sql("SELECT subject, key FROM alerts WHERE kind = 'batch'"), [(f"anthropic/{ours}", "ambiguous")], "alerts")
 
         claim("the wrong one of the two is found out by its lines; the right one is settled")
         by_stranger = {b["first_custom_id"].startswith("stranger"): b["id"] for b in fleet.control()["batches"]
@@ -143,6 +144,32 @@ def held():
         fleet.sluice("batches", "resubmit", ours, good=(1,))
         same(fleet.number("SELECT count(*) FROM jobs WHERE state = 'DONE'"), 10, "jobs that are done")
         promises.audit(fleet)
+        fleet.stop()
+
+
+def vanished():
+    changes = config(max_lines=20)
+    changes["tiers"] = [{"name": "frontier", "candidates": [{"provider": "anthropic", "model": "claude-opus-5"}]}]
+    with BatchFleet("test_batch_vanished", simulator=options(), config=changes) as fleet:
+        victim = fleet.batcher("victim", failpoints="B05=crash@1")
+        claim("a batch that the provider threw away is held after a while, and told; nothing is paid again by itself")
+        ids = fleet.produce([fleet.job(tier="frontier", lane="batch") for _ in range(5)])
+        wait_for(30, "B05 kills it", lambda: not victim.is_running())
+        del fleet.workers["victim"]
+        gone = wait_for(30, "it has ended there", lambda: [
+            batch["id"] for batch in fleet.control()["batches"] if batch["status"] == "completed"])[0]
+        urllib.request.urlopen(urllib.request.Request(
+            f"{fleet.simulator_url}/v1/messages/batches/{gone}", method="DELETE", headers={"x-api-key": "test"}), timeout=5).read()
+        fleet.batcher("next")
+        wait_for(90, "it is held", lambda: fleet.states().get("held"))
+        ours, reason = fleet.sql("SELECT batch_id, reason FROM batches WHERE state = 'held'")[0]
+        same(reason, "vanished", "why it is held")
+        same(fleet.sql("SELECT key FROM alerts WHERE kind = 'batch'"), [("vanished",)], "alerts")
+        claim("only an operator's word submits it again")
+        same(len(fleet.control()["batches"]), 1, "batches made")
+        fleet.sluice("batches", "resubmit", ours)
+        wait_for_ends(fleet, len(ids), 60)
+        same(fleet.sql(f"SELECT state, creates FROM batches WHERE batch_id = '{ours}'"), [("imported", "2")], "the batch and its creates")
         fleet.stop()
 
 
@@ -220,7 +247,7 @@ def budgets():
         fleet.stop()
 
 
-PARTS = {"happy": happy, "odd": odd, "held": held, "budgets": budgets}
+PARTS = {"happy": happy, "odd": odd, "held": held, "vanished": vanished, "budgets": budgets}
 
 
 def main():

@@ -85,6 +85,7 @@ struct batch {
 	nsec opened_at; /* monotonic */
 	nsec look_at;	/* when to do something about it */
 	int tries;	/* failures in a row */
+	int unknown;	/* looks in a row at which the provider did not know it */
 	char file_id[BATCH_ID_TEXT];
 	char provider_id[BATCH_ID_TEXT];
 	nsec create_intended; /* wall clock; 0: none is out */

@@ -21,6 +21,7 @@
 #define LINES_AT_ONCE 250
 #define BYTES_AT_ONCE ((int64_t)4 * 1024 * 1024)
 #define RESULT_FILES 2
+#define MOST_UNKNOWN 30 /* looks, in a row */
 
 /* --- watching --- */
 
@@ -72,7 +73,22 @@ static void told(struct batcher *w, struct batch *batch, const struct batch_repo
 		batch_later(w, batch, w->config->batch.poll, 0, 0, now);
 }
 
-/* A batch the provider does not find for a while is there all the same. */
+/*
+ * A batch the provider does not find for a while is there all the same. One that it has not found
+ * for long, or whose results it has not, is for people: only they can say whether to pay once more.
+ */
+static void missed(struct batcher *w, struct batch *batch, const struct http_reply *reply, nsec now)
+{
+	bool gone = reply->failure == HTTP_NONE && (reply->status == 404 || reply->status == 410);
+
+	batch->unknown = gone ? batch->unknown + 1 : 0;
+	if (batch->unknown >= MOST_UNKNOWN)
+		batch_hold(w, batch, "vanished",
+			   "the provider does not know it, or its results, any more", now);
+	else
+		batch_later(w, batch, w->config->batch.poll, 0, 1, now);
+}
+
 void results_polled(struct batcher *w, struct batch *batch, const struct http_reply *reply,
 		    nsec now)
 {
@@ -81,12 +97,13 @@ void results_polled(struct batcher *w, struct batch *batch, const struct http_re
 
 	if (reply->failure == HTTP_NONE && reply->status / 100 == 2 &&
 	    batch_wire_report(batch->wire, reply->body, reply->len, &report, &err)) {
+		batch->unknown = 0;
 		told(w, batch, &report, now);
 		return;
 	}
 	log_warn("batch_poll_failed", "id=%s failure=%s status=%ld", batch->provider_id,
 		 http_failure_name(reply->failure), reply->status);
-	batch_later(w, batch, w->config->batch.poll, 0, 1, now);
+	missed(w, batch, reply, now);
 }
 
 /* --- coming down --- */
@@ -127,13 +144,14 @@ void results_fetched(struct batcher *w, struct batch *batch, const struct http_r
 {
 	if (reply->failure == HTTP_NONE && reply->status == 200 && fflush(batch->file) == 0) {
 		batch->file_len = (size_t)ftello(batch->file);
+		batch->unknown = 0;
 		batch->look_at = now;
 		return;
 	}
 	log_warn("batch_fetch_failed", "id=%s failure=%s status=%ld", batch->provider_id,
 		 http_failure_name(reply->failure), reply->status);
 	batch_close_file(batch);
-	batch_later(w, batch, w->config->batch.poll, 0, 1, now);
+	missed(w, batch, reply, now);
 }
 
 /* --- a group of lines --- */

@@ -15,7 +15,7 @@ struct wishes {
 
 static const struct argument list_table[] = {
 	ARGUMENT_TEXT(struct wishes, kind, "kind", 'k', "KIND",
-		      "only these: budget, breaker, retention, hour, burst, request, share"),
+		      "only these: budget, breaker, batch, retention, hour, burst, request, share"),
 	ARGUMENT_DURATION(struct wishes, since, "since", 's', "how far back (default 7d)"),
 	ARGUMENT_COUNT(struct wishes, limit, "limit", 'n', "at most so many (default 100)", 1,
 		       100000),
