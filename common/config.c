@@ -129,6 +129,30 @@ const struct task *config_task(const struct config *config, const char *name)
 	return &config->tasks[0];
 }
 
+static const struct tier *tier_with(const struct config *config, const char *model)
+{
+	for (size_t i = 0; i < config->tier_count; i++)
+		for (size_t k = 0; k < config->tiers[i].candidate_count; k++)
+			if (strcmp(config->tiers[i].candidates[k].model, model) == 0)
+				return &config->tiers[i];
+	return NULL;
+}
+
+const struct tier *config_model_tier(const struct config *config, const char *model)
+{
+	const json_t *aliases = json_object_get(config->tree, "aliases");
+	const char *mapped = json_text(config->api.models, model, NULL);
+	const char *others = json_text(config->api.models, "*", NULL);
+	const struct tier *tier;
+
+	if (mapped)
+		return config_tier(config, mapped);
+	tier = tier_with(config, json_text(aliases, model, model));
+	if (!tier)
+		tier = config_tier(config, model);
+	return tier || !others ? tier : config_tier(config, others);
+}
+
 const struct endpoint *config_endpoint(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->endpoint_count; i++)

@@ -209,6 +209,13 @@ AUTO_DEFINE(struct config, config_destroy)
 
 const struct tier *config_tier(const struct config *config, const char *name); /* NULL: none */
 const struct task *config_task(const struct config *config, const char *name); /* never NULL */
+
+/*
+ * The tier that a model's name stands for in OpenAI's shape: what api.models says, else the
+ * cheapest tier with such a candidate (aliases count), else the tier of that name, else what
+ * api.models says of "*". NULL: none.
+ */
+const struct tier *config_model_tier(const struct config *config, const char *model);
 const struct endpoint *config_endpoint(const struct config *config, const char *name);
 
 /* Whether a job may have its outcome copied to that topic. */

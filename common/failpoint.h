@@ -29,49 +29,50 @@
 #include "error.h"
 #include "random.h"
 
-#define FAILPOINTS_LIST(X)                                          \
-	/* sync lane */                                             \
-	X(K01, "message fetched from Kafka")                        \
-	X(K02, "message decoded")                                   \
-	X(K03, "claim sent to Postgres")                            \
-	X(K04, "claim committed")                                   \
-	X(K05, "offset stored")                                     \
-	X(K06, "intent committed")                                  \
-	X(K07, "request sent to the provider")                      \
-	X(K08, "in the middle of the reply's body")                 \
-	X(K09, "reply complete")                                    \
-	X(K10, "finished call spooled to disk")                     \
-	X(K11, "settle sent to Postgres")                           \
-	X(K12, "COMMIT of settle sent, no answer yet")              \
-	X(K13, "settle committed")                                  \
-	X(K14, "outbox event handed to the producer")               \
-	X(K15, "delivery reported by Kafka")                        \
-	X(K16, "outbox row deleted")                                \
-	X(K17, "job in back-off")                                   \
-	X(K18, "job parked")                                        \
-	X(K19, "sweep has picked up owed outbox rows")              \
-	X(K20, "partitions revoked")                                \
-	X(K21, "offsets committed")                                 \
-	X(K22, "partitions assigned")                               \
-	X(S01, "within the grace period after SIGTERM")             \
-	/* batch lane */                                            \
-	X(B01, "jobs joined to a batch")                            \
-	X(B02, "batch intent committed")                            \
-	X(B03, "file uploaded")                                     \
-	X(B04, "batch created, its id not yet stored")              \
-	X(B05, "batch polled")                                      \
-	X(B06, "in the middle of a download")                       \
-	X(B07, "a chunk of lines settled")                          \
-	X(B08, "all lines settled, batch not yet closed")           \
-	/* router */                                                \
-	X(T01, "intake message passed to the producer")             \
-	X(T02, "delivery of an intake message reported")            \
-	X(T03, "offset of the intake stored")                       \
-	/* REST and webhooks */                                     \
-	X(R01, "submitted row committed, its message not yet sent") \
-	X(R02, "message sent, client not yet answered")             \
-	X(W01, "webhook answered, not yet recorded")                \
-	X(W02, "webhook failure recorded")                          \
+#define FAILPOINTS_LIST(X)                                           \
+	/* sync lane */                                              \
+	X(K01, "message fetched from Kafka")                         \
+	X(K02, "message decoded")                                    \
+	X(K03, "claim sent to Postgres")                             \
+	X(K04, "claim committed")                                    \
+	X(K05, "offset stored")                                      \
+	X(K06, "intent committed")                                   \
+	X(K07, "request sent to the provider")                       \
+	X(K08, "in the middle of the reply's body")                  \
+	X(K09, "reply complete")                                     \
+	X(K10, "finished call spooled to disk")                      \
+	X(K11, "settle sent to Postgres")                            \
+	X(K12, "COMMIT of settle sent, no answer yet")               \
+	X(K13, "settle committed")                                   \
+	X(K14, "outbox event handed to the producer")                \
+	X(K15, "delivery reported by Kafka")                         \
+	X(K16, "outbox row deleted")                                 \
+	X(K17, "job in back-off")                                    \
+	X(K18, "job parked")                                         \
+	X(K19, "sweep has picked up owed outbox rows")               \
+	X(K20, "partitions revoked")                                 \
+	X(K21, "offsets committed")                                  \
+	X(K22, "partitions assigned")                                \
+	X(S01, "within the grace period after SIGTERM")              \
+	/* batch lane */                                             \
+	X(B01, "jobs joined to a batch")                             \
+	X(B02, "batch intent committed")                             \
+	X(B03, "file uploaded")                                      \
+	X(B04, "batch created, its id not yet stored")               \
+	X(B05, "batch polled")                                       \
+	X(B06, "in the middle of a download")                        \
+	X(B07, "a chunk of lines settled")                           \
+	X(B08, "all lines settled, batch not yet closed")            \
+	/* router */                                                 \
+	X(T01, "intake message passed to the producer")              \
+	X(T02, "delivery of an intake message reported")             \
+	X(T03, "offset of the intake stored")                        \
+	/* REST and webhooks */                                      \
+	X(R01, "submitted row committed, its message not yet sent")  \
+	X(R02, "message sent, client not yet answered")              \
+	X(A01, "files of a batch written, the batch not yet closed") \
+	X(W01, "webhook answered, not yet recorded")                 \
+	X(W02, "webhook failure recorded")                           \
 	X(W03, "webhook taken, not yet posted")
 
 #ifdef FAILPOINTS
@@ -87,7 +88,7 @@ bool failpoint_hit(const char *name);
 
 /* --- what it is made of, for tests --- */
 
-#define FAILPOINTS_MAX 40
+#define FAILPOINTS_MAX 64
 
 enum failpoint_action {
 	FAILPOINT_NONE,

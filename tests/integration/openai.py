@@ -49,7 +49,7 @@ def refusal(answer, status, code=None, param=None, words=""):
 
 def line(custom_id, text="Say hello", **more):
     return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions",
-            "body": dict(BODY, messages=[{"role": "user", "content": text}], **more)}
+            "body": {**BODY, "messages": [{"role": "user", "content": text}], **more}}
 
 
 def lines(items):

@@ -12,7 +12,7 @@ from fleet import Failed, Fleet, claim, same, say, sure
 SCHEMATHESIS = "schemathesis==4.32.5"
 SKIPPED = 77  # as ctest and automake know it
 EXAMPLES = "20"
-SECONDS = 240
+SECONDS = 420
 
 # Not asked: whether good data is always accepted. A schema can't say which units a key has, nor that
 # a tier or a task is one of the configuration's.

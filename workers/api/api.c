@@ -22,6 +22,7 @@
 #include "store_prices.h"
 #include "store_times.h"
 #include "toll.h"
+#include "turns.h"
 #include "vigil.h"
 #include "weather.h"
 
@@ -255,6 +256,7 @@ struct api *api_create(const struct config *config, struct error *err)
 	api->vigil = vigil_create(api);
 	api->toll = toll_create(api);
 	api->looks = looks_create(api);
+	api->turns = turns_create(api);
 	api->http = http_create(&http, err);
 	if (!api->http || !open_kafka(api, err) || !open_web(api, err))
 		return NULL;
@@ -286,6 +288,7 @@ void api_destroy(struct api *api)
 	vigil_destroy(api->vigil);
 	toll_destroy(api->toll);
 	looks_destroy(api->looks);
+	turns_destroy(api->turns);
 	weather_destroy(api->weather);
 	admit_destroy(api->admit);
 	dispatch_destroy(api->dispatch);
@@ -348,6 +351,7 @@ static nsec nap(const struct api *api, nsec now)
 		return 0;
 	longest = sooner(longest, now, vigil_wake_at(api->vigil));
 	longest = sooner(longest, now, keyring_wake_at(api->keyring));
+	longest = sooner(longest, now, turns_wake_at(api->turns));
 	return web < longest ? web : longest;
 }
 
@@ -377,6 +381,7 @@ static void turn(struct api *api, nsec now)
 	sweep_files(api, now);
 	weather_run(api->weather, now);
 	vigil_run(api->vigil, now);
+	turns_run(api->turns, now);
 	toll_run(api->toll);
 	looks_run(api->looks);
 	admit_run(api->admit);

@@ -10,6 +10,7 @@
  *	looks      polls, in groups
  *	jobs       how they stand; cancel, retry, explain
  *	files      of OpenAI's shape; uploads: how they come
+ *	batches    the same shape; turns: what becomes of them
  *	estimate   what a job may cost, how long it may take
  */
 #ifndef API_API_H
@@ -37,6 +38,7 @@ struct weather;
 struct vigil;
 struct toll;
 struct looks;
+struct turns;
 
 struct api {
 	const struct config *config;
@@ -55,6 +57,7 @@ struct api {
 	struct vigil *vigil;
 	struct toll *toll;
 	struct looks *looks;
+	struct turns *turns;
 	struct exchange *exchanges; /* not yet replied to */
 	char *description;	    /* the OpenAPI document; NULL: nobody has asked yet */
 	nsec prices_at;		    /* when to read them next */

@@ -6,6 +6,7 @@
 #include "ensure.h"
 #include "exchange.h"
 #include "log.h"
+#include "utf8.h"
 
 #define READ_EVERY NSEC_PER_SEC
 #define TRY_EVERY (NSEC_PER_SEC / 10) /* while Postgres is away */
@@ -111,7 +112,7 @@ static void read_units(struct api_key *key, const char *text)
 		key->all_units |= strcmp(json_string_value(unit), "*") == 0;
 }
 
-enum { KEY_ID, KEY_DIGEST, KEY_NAME, KEY_UNITS, KEY_RIGHTS, KEY_REQUESTS, KEY_TOKENS };
+enum { KEY_ID, KEY_DIGEST, KEY_NAME, KEY_UNITS, KEY_RIGHTS, KEY_REQUESTS, KEY_TOKENS, KEY_FEATURE };
 
 /* Of a key that is new here nobody knows how much is left: all of it, as far as we can tell. */
 static void read_limit(struct purse *purse, int64_t per_minute)
@@ -142,6 +143,7 @@ static struct api_key *read_key(const struct keyring *ring, const struct pg_rows
 	read_limit(&key->purses[PURSE_TOKENS], pg_get_int(rows, row, KEY_TOKENS));
 	key->rights = read_rights(pg_get_text(rows, row, KEY_RIGHTS));
 	read_units(key, pg_get_text(rows, row, KEY_UNITS));
+	utf8_copy(key->feature, sizeof(key->feature), pg_get_text(rows, row, KEY_FEATURE));
 	return key;
 }
 
@@ -254,6 +256,15 @@ struct api_key *keyring_find(struct keyring *ring, const char *token)
 	if (!digest_equal(&brought, &key->digest))
 		return NULL;
 	key->users++;
+	return key;
+}
+
+struct api_key *keyring_named(struct keyring *ring, const char *id)
+{
+	struct api_key *key = find_id(ring, id);
+
+	if (key)
+		key->users++;
 	return key;
 }
 

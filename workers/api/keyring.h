@@ -36,6 +36,7 @@ struct api_key {
 	json_t *units; /* owned: array of texts; "*" is all */
 	bool all_units;
 	unsigned rights;
+	char feature[129]; /* of its batches; "": none */
 	struct purse purses[PURSE_COUNT];
 	bool in_force;
 	size_t users; /* exchanges that hold it */
@@ -55,6 +56,9 @@ nsec keyring_wake_at(const struct keyring *ring);
 /* Held by the caller until released. NULL: no such key. */
 struct api_key *keyring_find(struct keyring *ring, const char *token);
 void keyring_release(struct api_key *key);
+
+/* The key of that id, held likewise; NULL: it is no longer in force. */
+struct api_key *keyring_named(struct keyring *ring, const char *id);
 
 bool keyring_is_older(const struct keyring *ring, nsec than);
 void keyring_wait(struct keyring *ring, struct exchange *x);

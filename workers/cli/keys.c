@@ -14,6 +14,7 @@
 
 #define KEY_BYTES 32 /* 256 bits: nobody guesses it, so one round of SHA-256 is enough */
 #define ID_BYTES 6
+#define MOST_FEATURE 128
 
 /* --- keys create --- */
 
@@ -24,6 +25,7 @@ struct create_wishes {
 	struct words rights;
 	int64_t per_minute;
 	int64_t tokens_per_minute;
+	const char *feature;
 };
 
 static const struct argument create_table[] = {
@@ -38,6 +40,8 @@ static const struct argument create_table[] = {
 	ARGUMENT_COUNT(struct create_wishes, tokens_per_minute, "tokens-per-minute", 0,
 		       "most tokens a minute, in the prompts of jobs (default: no limit)", 1,
 		       1000000000000),
+	ARGUMENT_TEXT(struct create_wishes, feature, "feature", 'f', "FEATURE",
+		      "what batches of OpenAI's shape are booked under, unless they say so"),
 	{0},
 };
 
@@ -76,6 +80,8 @@ static bool check_create(struct create_wishes *wishes, struct error *err)
 		return error_set(err, ERROR_REJECT, "--name is wanted: say what the key is for");
 	if (wishes->units.count == 0)
 		return error_set(err, ERROR_REJECT, "--business-unit is wanted, at least one");
+	if (wishes->feature && strlen(wishes->feature) > MOST_FEATURE)
+		return error_set(err, ERROR_REJECT, "--feature has at most %d bytes", MOST_FEATURE);
 	if (wishes->rights.count == 0) {
 		wishes->rights.words[wishes->rights.count++] = "submit";
 		wishes->rights.words[wishes->rights.count++] = "read";
@@ -115,6 +121,7 @@ static struct pg_args *create_args(const struct create_wishes *wishes, const cha
 	push_words(args, &wishes->rights);
 	pg_big(args, wishes->per_minute);
 	pg_big(args, wishes->tokens_per_minute);
+	pg_string(args, wishes->feature ? wishes->feature : "");
 	return args;
 }
 
