@@ -2,7 +2,7 @@
 """Runs the trials, a few at a time, each in a process and a world of its own, and writes down what
 came of them. Called by scripts/chaos.
 
-Quick runs every trial once, in at most ten minutes; full runs each as often as its plan says, with
+Quick runs every trial once, in at most ten minutes or it fails; full runs each as often as its plan says, with
 other seeds, and those that want the real Kafka or many minutes. The report is REPORT.md and
 report.json in the run's directory, where the worlds of failed trials stay as well.
 """
@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,13 +20,20 @@ import traceback
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 LIMIT = {"quick": 420, "full": 1500}  # seconds that one trial may take
+WHOLE = {"quick": 10, "full": 1440}  # minutes that all of them may take
+
+
+def stop(number, frame):
+    """What was begun is to be taken down in good order."""
+    raise TimeoutError("the trial's time is over")
 
 
 def run_one(name, seed, full, answer):
     """In the trial's own process."""
     from evidence import save
-    from trials import TRIALS, Run
+    from plans import TRIALS, Run
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, stop)
     try:
         report = TRIALS[name].function(Run(TRIALS[name], seed, full))
         broken = sorted({v["name"] for v in report["verdicts"] if v["broken"]})
@@ -39,10 +47,16 @@ def run_one(name, seed, full, answer):
     return 0 if report["verdict"] == "passed" else 1
 
 
-def launch(task, wishes, directory):
+def launch(task, wishes, directory, deadline):
     """In the campaign: the trial's process, and what it left behind."""
     name, number = task
     seed = f"{wishes.seed}-{number}"
+    seconds = min(LIMIT[wishes.length], deadline - time.monotonic())
+    if seconds < 10:
+        report = {"verdict": "no time", "broken": [], "seconds": 0, "trial": name, "seed": seed,
+                  "home": directory, "why": f"the {wishes.minutes:g} minutes were over"}
+        tell(report)
+        return report
     home = os.path.join(directory, f"{name}.{number}")
     os.makedirs(home)
     os.chmod(home, 0o755)
@@ -52,11 +66,15 @@ def launch(task, wishes, directory):
     with open(os.path.join(home, "log"), "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ, TMPDIR=home))
         try:
-            process.wait(LIMIT[wishes.length])
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.terminate()  # its stack ends with it
-            process.wait()
-    report = {"verdict": "error", "broken": [], "why": "no answer in time", "seconds": 0}
+            process.terminate()  # it ends its workers, and its stack ends with it
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    report = {"verdict": "error", "broken": [], "why": f"no answer within {seconds:.0f} s", "seconds": 0}
     if os.path.exists(answer):
         with open(answer, encoding="utf-8") as file:
             report = json.load(file)
@@ -145,7 +163,9 @@ def main():
     parser.add_argument("--only", action="append", help="trials whose name begins so; may be repeated")
     parser.add_argument("--exactly", action="store_true", help="--only gives whole names")
     parser.add_argument("--runs", type=int, help="of each trial, instead of the plan's number")
-    parser.add_argument("--jobs", type=int, default=3, help="trials at a time (3)")
+    parser.add_argument("--jobs", type=int, default=5, help="trials at a time (5)")
+    parser.add_argument("--minutes", type=float, help="that all may take (quick: 10); what is not "
+                        "done then has failed")
     parser.add_argument("--dir", help="where the report goes (a new one under TMPDIR)")
     parser.add_argument("--list", action="store_true", help="only say what there is")
     parser.add_argument("--trial", help=argparse.SUPPRESS)
@@ -153,7 +173,7 @@ def main():
     wishes = parser.parse_args()
     if wishes.trial:
         return run_one(wishes.trial, wishes.seed, wishes.length == "full", wishes.answer)
-    from trials import TRIALS
+    from plans import TRIALS
     full = wishes.length == "full"
     plans = [plan for plan in TRIALS.values() if full or not plan.full_only or
              (wishes.only and plan.name in wishes.only)]
@@ -174,8 +194,10 @@ def main():
              if number < (wishes.runs or (plan.repeat if full else 1))]
     print(f"chaos {wishes.length}: {len(tasks)} runs, seed {wishes.seed}, in {directory}", flush=True)
     began = time.monotonic()
+    wishes.minutes = wishes.minutes or WHOLE[wishes.length]
+    deadline = began + 60 * wishes.minutes
     with concurrent.futures.ThreadPoolExecutor(wishes.jobs) as pool:
-        reports = list(pool.map(lambda task: launch(task, wishes, directory), tasks))
+        reports = list(pool.map(lambda task: launch(task, wishes, directory, deadline), tasks))
     write_report(reports, wishes, directory, time.monotonic() - began)
     return 0 if all(report["verdict"] == "passed" for report in reports) else 1
 

@@ -10,14 +10,19 @@ FACTS.json says what the driver did:
 
     postgres, brokers, group, prefix, topics {name: partitions}, bill     where to look
     jobs {id: {unit, runs}}            what was submitted, and how many runs each was to have
+    groups {name: [topic]}             who reads what; default: `group` reads all
     lost_pids [..]                     processes that were killed or stopped
+    spoilt [id]                        attempts whose answers were kept back on their way
     cancelled {id: "requested" | "not_seen"}    what the cancellation answered
     poison [{topic, sha256}]           messages that are no jobs
     conflicts [id]                     jobs whose id was also sent with another body
     calls_once                         nobody was killed and no fault struck: one call a job and hop
     offsets                            file of committed offsets as seen meanwhile
+    first_hop                          1 where the router comes first (0)
     took, bound                        seconds from the end of the faults to the end of the work
     limited                            calls the provider refused because of its limits
+    batches [..]                       what the provider's list of batches says
+    webhooks {jobs {id: secrets}, posts [{job, status, id, timestamp, signature, body}], forbidden}
 
 Prints a line per invariant with how many things it looked at; exits with 1 when one is broken.
 """
@@ -25,6 +30,7 @@ import argparse
 import base64
 import collections
 import hashlib
+import hmac
 import json
 import sys
 
@@ -109,12 +115,17 @@ def check_event(v, seen, message, event):
     v.look(message.key == event["job_id"], f"event of job {event['job_id']} has key {message.key}")
     if event["outcome"] == "done" and rows[0]["output"] is not None:
         output = bytes.fromhex(rows[0]["output"])
-        v.look(event.get("output") == as_event_says(output, event.get("output")),
-               f"job {event['job_id']}: the event's output is not the row's")
+        told = event.get("output", event.get("text"))
+        v.look(is_told(output, told),
+               f"job {event['job_id']}: the event's output is {str(told)[:200]}, the row's {output[:200]}")
 
 
-def as_event_says(output, example):
-    return output.decode() if isinstance(example, str) else json.loads(output)
+def is_told(output, told):
+    """As text, or as the JSON that it is."""
+    try:
+        return told == (output.decode() if isinstance(told, str) else json.loads(output))
+    except ValueError:
+        return False
 
 
 # --- I3: money ---
@@ -123,6 +134,11 @@ def is_sound(call):
     """The whole answer left the provider as it should be."""
     end = call["end"]
     return bool(end and end["delivered"] and "fault" not in end)
+
+
+def not_heard(facts, seen, made):
+    """Its worker died, or the answer was kept back although it had left the provider."""
+    return made.worker in seen.lost_workers or made.id in facts["spoilt"]
 
 
 def books_well(call, rows, made, lost):
@@ -146,11 +162,11 @@ def ledger_is_bill(facts, seen):
         v.look(made is not None, f"billed, but no attempt announced it: {attempt}")
         if not made:
             continue
-        lost = made.worker in seen.lost_workers
+        lost = not_heard(facts, seen, made)
         v.look(len(calls) == 1 and books_well(calls[0], rows, made, lost),
                lambda a=attempt, c=calls, r=rows, lost=lost:
                f"attempt {a}: billed {[x['amount'] for x in c]}, ended {c[0]['end']}, booked {r}, "
-               f"its worker {'was lost' if lost else 'lived'}")
+               f"{'it may not have been heard' if lost else 'its worker lived'}")
         kinds.update(kind for kind, _ in rows)
     for attempt, rows in seen.ledger.items():
         if attempt not in seen.bill:
@@ -199,14 +215,15 @@ def no_needless_calls(facts, seen):
             continue
         hop = made.job, made.run, made.hop
         every[hop] += len(calls)
-        lost = made.worker in seen.lost_workers
+        lost = not_heard(facts, seen, made)
         good[hop] += sum(is_sound(call) and not lost and not was_no_good(made) for call in calls)
         v.look(len(calls) == 1, f"attempt {attempt} was billed {len(calls)} times")
     for hop, count in (every if facts["calls_once"] else good).items():
         v.look(count <= 1, f"job {hop[0]} run {hop[1]} hop {hop[2]}: {count} calls for one answer")
     if facts["calls_once"]:
+        calls = {hop[:2] for hop in every}
         for job, told in facts["jobs"].items():
-            called = any(every[job, run, 0] for run in range(told["runs"]))
+            called = any((job, run) in calls for run in range(told["runs"]))
             results = seen.results.get((job, 0))
             if results and results[0]["outcome"] == "DONE":
                 v.look(called, f"job {job} is done without a call")
@@ -231,7 +248,10 @@ def is_kept(seen, message):
 def offsets_follow_rows(facts, seen):
     v = Verdict("I5", "no offset is committed beyond a message that is no row")
     # Offsets first: rows only grow, so what was committed before must be there after.
-    committed = OffsetReader(facts["brokers"], facts["group"]).read(facts["topics"])
+    committed = {}
+    for group, topics in facts["groups"].items():
+        sizes = {topic: facts["topics"][topic] for topic in topics}
+        committed.update(OffsetReader(facts["brokers"], group).read(sizes))
     ends = collections.Counter()
     for topic in facts["topics"]:
         for message in seen.messages(topic):
@@ -274,7 +294,7 @@ def debts_are_paid(facts, seen):
     moves = {(body.get("job_id"), body.get("run", 0), body.get("hop", 0))
              for topic in facts["topics"] for body in thin_messages(seen, topic)}
     for attempt in seen.attempts.values():
-        if attempt.hop > 0:
+        if attempt.hop > facts["first_hop"]:
             v.look((attempt.job, attempt.run, attempt.hop) in moves,
                    f"job {attempt.job} was called in hop {attempt.hop} without a message")
     for job, run, hop in moves:
@@ -343,6 +363,72 @@ def work_goes_on(facts, seen):
     return v
 
 
+# --- I12: webhooks ---
+
+def signs(post, secret):
+    """As https://www.standardwebhooks.com says."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    body = base64.b64decode(post["body"])
+    content = f"{post['id']}.{post['timestamp']}.".encode() + body
+    wanted = "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    return wanted in post["signature"].split(" ")
+
+
+def webhooks_are_told(facts, seen):
+    v = Verdict("I12", "a webhook is answered for or ended with a reason, under one id, signed")
+    told = facts.get("webhooks")
+    if not told:
+        return v
+    posts = collections.defaultdict(list)
+    for post in told["posts"]:
+        posts[post["job"]].append(post)
+    fates = dict(seen.sql("SELECT job_id, fate FROM webhook_log"))
+    for job, secrets in told["jobs"].items():
+        answered = any(200 <= post["status"] < 300 for post in posts[job])
+        v.look(answered == (fates.get(job) == "delivered"),
+               f"job {job}: {[post['status'] for post in posts[job]]}, but it is {fates.get(job)}")
+        v.look(fates.get(job) in ("delivered", "exhausted", "gone", "disabled"),
+               f"job {job}: its webhook is {fates.get(job)}")
+        v.look(len({post["id"] for post in posts[job]}) <= 1 and
+               len({post["body"] for post in posts[job]}) <= 1,
+               f"job {job} was posted in several ways")
+        for post in posts[job]:
+            v.look(any(signs(post, secret) for secret in secrets), f"job {job}: its signature is wrong")
+    for job in set(posts) - set(told["jobs"]):
+        v.look(False, f"a post for {job}, which asked for none")
+    for job in told["forbidden"]:
+        v.look(fates.get(job) == "refused", f"job {job} has a forbidden address: {fates.get(job)}")
+    v.note = f"{len(told['posts'])} posts for {len(told['jobs'])} jobs"
+    return v
+
+
+# --- I15: batches ---
+
+def batches_are_made_once(facts, seen):
+    v = Verdict("I15", "the provider's batches are ours, one for each, and no line of them ran twice")
+    if "batches" not in facts:
+        return v
+    ours = {row[0]: row for row in seen.sql(
+        "SELECT provider_batch_id, batch_id, state FROM batches WHERE provider_batch_id IS NOT NULL")}
+    made = collections.defaultdict(list)
+    for batch in facts["batches"]:
+        if batch["status"] != "failed":  # nothing ran, nothing is billed
+            made[batch["input_file_id"] or batch["first_custom_id"]].append(batch["id"])
+            v.look(batch["id"] in ours, f"the provider made batch {batch['id']}, which we do not know")
+    for key, ids in made.items():
+        v.look(len(ids) == 1, f"submission {key} made {len(ids)} batches: {ids}")
+    listed = {batch["id"] for batch in facts["batches"]}
+    for name, row in ours.items():
+        v.look(name in listed, f"our batch {row[1]} is {name}, which the provider never made")
+    for batch, state in seen.sql("SELECT batch_id, state FROM batches"):
+        v.look(state in ("imported", "failed"), f"batch {batch} is {state}")
+    for attempt, calls in seen.bill.items():
+        lines = [call for call in calls if call["line"].get("mode") == "batch"]
+        v.look(len(lines) <= 1, f"line {attempt} was billed {len(lines)} times")
+    v.note = f"{len(made)} submissions"
+    return v
+
+
 # --- I13: cancellations ---
 
 def cancelled_is_cancelled(facts, seen):
@@ -388,7 +474,8 @@ def poison_is_kept(facts, seen):
 
 INVARIANTS = [no_job_is_lost, one_outcome, ledger_is_bill, no_needless_calls, offsets_follow_rows,
               offsets_never_go_back, debts_are_paid, one_owner_at_a_time, limits_are_kept,
-              work_goes_on, cancelled_is_cancelled, poison_is_kept]
+              work_goes_on, webhooks_are_told, cancelled_is_cancelled, batches_are_made_once,
+              poison_is_kept]
 
 
 def count_up(facts, seen):
@@ -409,7 +496,8 @@ def read_facts(path):
     with open(path, encoding="utf-8") as file:
         facts = json.load(file)
     for name, empty in (("jobs", {}), ("cancelled", {}), ("poison", []), ("conflicts", []),
-                        ("calls_once", False)):
+                        ("calls_once", False), ("spoilt", []), ("first_hop", 0),
+                        ("groups", {facts["group"]: list(facts["topics"])})):
         facts.setdefault(name, empty)
     return facts
 

@@ -10,6 +10,7 @@ Postgres, swallows the answer of a statement that has committed.
     proxy.swallow = {"settle": 0.1}       share of the statement's answers that vanish, with their link
     proxy.roll_back = {"claim": 0.1}      rows arrive, the COMMIT does not: the link breaks between
     proxy.fired                           Counter of what it has done
+    proxy.spoilt                          for "provider": attempts whose answers it may have kept back
     proxy.close()
 
 Kafka's brokers tell clients where else to connect; for kind "kafka" the real address is replaced in
@@ -18,6 +19,7 @@ what they say. Postgres is asked not to encrypt. Runs in a thread of its own.
 import asyncio
 import collections
 import random
+import re
 import socket
 import struct
 import threading
@@ -26,6 +28,7 @@ PIECE = 65536
 SSL_REQUESTS = (80877103, 80877104)  # SSL, GSS
 MAX_FRAME = 1 << 16
 FLUSH = b"H\0\0\0\4"
+ATTEMPT = re.compile(rb"(?i)x-client-request-id: *([0-9a-f-]{36})\r")
 
 
 class Proxy:
@@ -33,7 +36,7 @@ class Proxy:
         self.kind, self.upstream = kind, upstream
         self.delay, self.refuse, self.silent = 0.0, False, False
         self.swallow, self.roll_back = {}, {}
-        self.fired = collections.Counter()
+        self.fired, self.spoilt = collections.Counter(), set()
         self.dice = random.Random(seed)
         self.links = set()
         self.loop = asyncio.new_event_loop()
@@ -60,7 +63,7 @@ class Proxy:
         """Reset them all; returns how many there were."""
         links = list(self.links)
         for link in links:
-            self.loop.call_soon_threadsafe(link.reset)
+            self.loop.call_soon_threadsafe(link.cut)
         self.fired["cut"] += len(links)
         return len(links)
 
@@ -75,7 +78,7 @@ class Proxy:
             abort(writer)
             return
         link = (PostgresLink if self.kind == "postgres" else
-                KafkaLink if self.kind == "kafka" else Link)(self, writer, up_writer)
+                KafkaLink if self.kind == "kafka" else ProviderLink)(self, writer, up_writer)
         self.links.add(link)
         try:
             await asyncio.gather(link.carry(reader, up_writer, link.to_server),
@@ -107,6 +110,9 @@ class Link:
         abort(self.writer)
         abort(self.up_writer)
 
+    def cut(self):
+        self.reset()
+
     async def carry(self, reader, writer, change):
         try:
             while piece := await reader.read(PIECE):
@@ -115,6 +121,7 @@ class Link:
                     await asyncio.sleep(self.proxy.delay)
                 if self.proxy.silent:
                     self.proxy.fired["lost"] += 1
+                    self.lose(piece)
                     continue
                 piece = change(piece)
                 if piece:
@@ -124,11 +131,38 @@ class Link:
             pass
         self.reset()
 
+    def lose(self, piece):
+        pass
+
     def to_server(self, piece):
         return piece
 
     def to_client(self, piece):
         return piece
+
+
+class ProviderLink(Link):
+    """Calls follow each other; what is done to the link is done to the last of them, though the
+    provider believes that its answer was delivered."""
+
+    def __init__(self, *parts):
+        super().__init__(*parts)
+        self.tail, self.attempt = b"", None
+
+    def to_server(self, piece):
+        seen = self.tail + piece
+        for found in ATTEMPT.finditer(seen):
+            self.attempt = found.group(1).decode().lower()
+        self.tail = seen[-100:]
+        return piece
+
+    def lose(self, piece):
+        self.to_server(piece)
+        self.proxy.spoilt.add(self.attempt)
+
+    def cut(self):
+        self.proxy.spoilt.add(self.attempt)
+        self.reset()
 
 
 class KafkaLink(Link):

@@ -51,15 +51,15 @@ class World(Fleet):
         self.lost_pids, self.fired = set(), collections.Counter()
         self.healed = self.took = None
         self.bound = REPAIR * PATIENCE + 60
-        self.victims, self.broken = {}, False
+        self.victims, self.broken, self.watches = {}, False, []
 
     # --- life ---
 
     def __exit__(self, kind, error, trace):
         for proxy in self.proxies.values():
             proxy.close()
-        if hasattr(self, "watch"):
-            self.watch.stop()
+        for watch in self.watches:
+            watch.stop()
         if kind is not None or self.broken:
             os.environ["KEEP"] = "1"
         for worker in self.workers.values():
@@ -78,8 +78,9 @@ class World(Fleet):
                                          "kafka": "kafka://" + self.brokers,
                                          "provider": self.simulator_url}[kind])
             self.proxies[kind] = Proxy(kind, (url.hostname, url.port), self.dice.random())
-        self.watch = Watch(OffsetReader(self.brokers, GROUP), self.topic_sizes(),
-                           os.path.join(self.directory, "offsets"))
+        path = os.path.join(self.directory, "offsets")
+        self.watches = [Watch(OffsetReader(self.brokers, group), self.topic_sizes(topics), path)
+                        for group, topics in self.groups().items()]
 
     def write_config(self):
         """The workers go through the proxies; we do not."""
@@ -99,8 +100,12 @@ class World(Fleet):
         self.changes.setdefault("kafka", {}).update(changed)
         super().write_config()
 
-    def topic_sizes(self):
-        return {topic: self.partitions for topic in self.topics()}
+    def groups(self):
+        """Who reads what."""
+        return {GROUP: self.topics()}
+
+    def topic_sizes(self, topics=None):
+        return {topic: self.partitions for topic in topics or self.topics()}
 
     # --- workers ---
 
@@ -197,15 +202,18 @@ class World(Fleet):
 
     # --- judgement ---
 
+    def spoilt(self):
+        return sorted(attempt for proxy in self.proxies.values() for attempt in proxy.spoilt if attempt)
+
     def facts(self, **more):
         self.deaths()
         path = os.path.join(self.directory, "facts.json")
         facts = {"postgres": self.direct["postgres"], "brokers": self.direct["brokers"],
-                 "group": GROUP, "prefix": self.prefix, "topics": self.topic_sizes(),
+                 "group": GROUP, "groups": self.groups(), "prefix": self.prefix, "topics": self.topic_sizes(),
                  "bill": self.bill_path, "jobs": self.submitted, "lost_pids": sorted(self.lost_pids),
                  "cancelled": self.cancelled, "poison": self.poison, "conflicts": self.conflicts,
                  "offsets": os.path.join(self.directory, "offsets"), "took": self.took,
-                 "bound": self.bound, **more}
+                 "bound": self.bound, "spoilt": self.spoilt(), **more}
         with open(path, "w", encoding="utf-8") as file:
             json.dump(facts, file)
         return path

@@ -15,7 +15,7 @@ import http.server
 import threading
 import time
 
-Post = collections.namedtuple("Post", "at path headers body")
+Post = collections.namedtuple("Post", "at path headers body status")
 
 
 class Sink:
@@ -52,9 +52,9 @@ class Sink:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         path = request.path
         with self.lock:
-            self.came.append(Post(time.time(), path, request.headers, body))
             script = self.answers.get(path, [])
             status = (script.pop(0) if len(script) > 1 else script[0]) if script else 200
+            self.came.append(Post(time.time(), path, request.headers, body, status))
         if path == "/hang":
             self.hang.wait(60)
         try:

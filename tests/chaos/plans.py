@@ -1,0 +1,3 @@
+"""Every trial there is."""
+import lanes  # noqa: F401
+from trials import TRIALS, Run  # noqa: F401
