@@ -20,6 +20,7 @@ FACTS.json says what the driver did:
     offsets                            file of committed offsets as seen meanwhile
     first_hop                          1 where the router comes first (0)
     took, bound                        seconds from the end of the faults to the end of the work
+    balances                           table with every commit of a budget's balance
     limited                            calls the provider refused because of its limits
     batches [..]                       what the provider's list of batches says
     webhooks {jobs {id: secrets}, posts [{job, status, id, timestamp, signature, body}], forbidden}
@@ -402,6 +403,18 @@ def webhooks_are_told(facts, seen):
     return v
 
 
+# --- I14: budgets ---
+
+def budgets_hold(facts, seen):
+    v = Verdict("I14", "at no commit is more charged and reserved than a budget's cap")
+    if facts.get("balances"):
+        for unit, cap, charged, reserved, excess in seen.sql(
+                f"SELECT unit, cap, charged, reserved, excess FROM {facts['balances']}"):
+            v.look(float(charged) + float(reserved) <= float(cap) and float(excess) == 0,
+                   f"{unit}: {charged} charged and {reserved} reserved of {cap}")
+    return v
+
+
 # --- I15: batches ---
 
 def batches_are_made_once(facts, seen):
@@ -474,7 +487,7 @@ def poison_is_kept(facts, seen):
 
 INVARIANTS = [no_job_is_lost, one_outcome, ledger_is_bill, no_needless_calls, offsets_follow_rows,
               offsets_never_go_back, debts_are_paid, one_owner_at_a_time, limits_are_kept,
-              work_goes_on, webhooks_are_told, cancelled_is_cancelled, batches_are_made_once,
+              work_goes_on, webhooks_are_told, cancelled_is_cancelled, budgets_hold, batches_are_made_once,
               poison_is_kept]
 
 

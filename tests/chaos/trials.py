@@ -683,6 +683,43 @@ def old_topic(run):
         return run.verdict(world, calls_once=True)
 
 
+# --- budgets ---
+
+# What every commit of a balance leaves behind.
+WATCH = """
+CREATE TABLE balances (unit text, cap numeric, charged numeric, reserved numeric, excess numeric);
+CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.kind = 'balance' THEN
+        INSERT INTO sluice.balances VALUES (NEW.unit, NEW.cap, NEW.charged, NEW.reserved, NEW.excess);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch AFTER INSERT OR UPDATE ON allowances FOR EACH ROW EXECUTE FUNCTION watch();
+"""
+
+
+@trial("budget-race", fires={"kept waiting": 100, "kill -9": 1}, repeat=5)
+def budget_race(run):
+    """All workers race for the last ten calls of a budget, and one of them dies; then there is more."""
+    budget = {"match": {"business_unit": "claims"}, "per": "day", "requests": 10}
+    with run.world(simulator=["--latency", "uniform:50,300"], config={"budgets": [budget]}) as world:
+        world.sql(WATCH)
+        world.start("one", "two", "three")
+        racers = world.submit(120, business_unit="claims")
+        world.submit(60, business_unit="search")
+        wait_for(30 * PATIENCE, "somebody has won", lambda: world.number(
+            "SELECT count(*) FROM ledger WHERE business_unit = 'claims'") > 0)
+        world.kill(world.workers["one"])
+        wait_for(90 * PATIENCE, "the others wait for the budget", lambda: world.number(
+            "SELECT count(*) FROM jobs WHERE state = 'PARKED' AND reason = 'budget'") >= len(racers) - 10)
+        world.fired["kept waiting"] += world.number(
+            "SELECT count(*) FROM jobs WHERE state = 'PARKED' AND reason = 'budget'")
+        world.sluice("budgets", "set", "--match", "business_unit=claims", "--per", "day", "--requests",
+                     "1000")
+        world.settle_down()
+        return run.verdict(world, balances="balances")
+
+
 # --- cancellations ---
 
 def cancel(world, jobs):
