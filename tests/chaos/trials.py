@@ -248,7 +248,7 @@ def postgres_restarts(run):
 def postgres_away(run):
     """A worker dies over its spool while Postgres is away; then the world stands still for a look at
     the offsets; what was spooled is settled by others."""
-    with run.world(simulator=["--latency", "uniform:500,2500"]) as world:
+    with run.world(simulator=["--latency", "uniform:2000,12000"]) as world:
         world.start("one")
         world.start_victim("spooler", "K10=crash@1")
         victims = [world.workers["one"], world.workers["spooler"]]

@@ -176,6 +176,19 @@ class World(Fleet):
             time.sleep(0.5)
         self.took = time.monotonic() - self.healed
 
+    # --- the stack ---
+
+    def stack(self, *words):
+        """Java on a busy machine may need longer to come back than scripts/stack waits for it."""
+        for tries in range(3):
+            try:
+                super().stack(*words)
+                return
+            except Failed as error:
+                if words != ("up", "kafka") or tries == 2:
+                    raise
+                say(f"once more, for {str(error)[-200:]}")
+
     # --- postgres ---
 
     def restart_postgres(self):
