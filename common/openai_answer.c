@@ -5,6 +5,7 @@
 
 #include "json_writer.h"
 #include "quote.h"
+#include "utf8.h"
 
 #define HEX_TEXT 33
 
@@ -132,10 +133,10 @@ static const struct {
 static void put_failure(struct json_writer *w, const struct openai_answer *a, int status,
 			const char *code)
 {
-	char message[600];
+	char text[600], message[sizeof(text)];
 
-	snprintf(message, sizeof(message), "%s%s%.500s", a->reason, *a->detail ? ": " : "",
-		 a->detail);
+	snprintf(text, sizeof(text), "%s%s%.500s", a->reason, *a->detail ? ": " : "", a->detail);
+	utf8_copy(message, sizeof(message), text);
 	json_open(w, '{');
 	json_key(w, "error");
 	json_open(w, '{');

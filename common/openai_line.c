@@ -92,10 +92,19 @@ static bool take_metadata(struct work *work, const char *name, json_t *value)
 
 static bool take_prompt(struct work *work, const char *name, json_t *value)
 {
-	if (json_is_array(value) && json_array_size(value) == 0 && strcmp(name, "messages") != 0)
-		return true;
 	json_object_set(work->prompt, name, value);
 	return true;
+}
+
+/* Results keep the text of an answer only. */
+static bool no_tools(struct work *work, const char *name, json_t *value)
+{
+	if (json_is_array(value) && json_array_size(value) == 0)
+		return true;
+	return fail(work->problem, "unsupported_parameter", name,
+		    "Unsupported parameter: '%s' is not supported here: the calls that a model "
+		    "asks for are not kept with its answer.",
+		    name);
 }
 
 static bool skip(struct work *work, const char *name, json_t *value)
@@ -204,8 +213,8 @@ static const struct {
 } members[] = {
 	{"model", skip}, /* taken before */
 	{"messages", take_prompt},
-	{"tools", take_prompt},
-	{"tool_choice", take_prompt},
+	{"tools", no_tools},
+	{"tool_choice", no_tools},
 	{"max_completion_tokens", take_cap},
 	{"max_tokens", take_cap},
 	{"temperature", take_parameter},

@@ -13,9 +13,11 @@
 #include "metrics.h"
 #include "routes.h"
 #include "toll.h"
+#include "utf8.h"
 
 #define MAX_HEADERS_SET 16
 #define NUMBER_TEXT 64
+#define DETAIL_TEXT 1024 /* what is quoted may be cut in mid-character: it is mended */
 
 /* --- the life of one --- */
 
@@ -338,24 +340,26 @@ static void problem(struct exchange *x, unsigned status, const char *code, const
 void exchange_problem(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
 {
 	static const struct header headers[] = {{"Retry-After", "1"}};
-	char detail[1024];
+	char text[DETAIL_TEXT], detail[DETAIL_TEXT];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	utf8_copy(detail, sizeof(detail), text);
 	problem(x, status, code, detail, headers, status == 503 ? 1 : 0);
 }
 
 void exchange_refuse(struct exchange *x, unsigned status, const char *code, const char *param,
 		     const char *fmt, ...)
 {
-	char detail[1024];
+	char text[DETAIL_TEXT], detail[DETAIL_TEXT];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	utf8_copy(detail, sizeof(detail), text);
 	problem_at(x, status, code, param, detail, NULL, 0);
 }
 

@@ -12,6 +12,7 @@
 #include "ensure.h"
 #include "estimate.h"
 #include "keyring.h"
+#include "utf8.h"
 
 #define GROUP 100
 #define SLICE 25
@@ -69,10 +70,11 @@ static void keep(struct turn *turn)
 static void note_problem(struct turn *turn, const struct entry *e)
 {
 	struct pg_args *args = pg_args_create();
+	char why[sizeof(e->admission.err.text)];
 
 	pg_uuid(args, &turn->batch);
 	pg_int(args, e->number);
-	pg_string(args, e->admission.err.text);
+	pg_string(args, utf8_copy(why, sizeof(why), e->admission.err.text));
 	turn_ask(turn, API_FILES, "batch_problem", args, NULL);
 }
 

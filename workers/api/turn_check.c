@@ -11,6 +11,7 @@
 #include "digest.h"
 #include "ensure.h"
 #include "json.h"
+#include "utf8.h"
 
 #define MOST_LINES 50000
 #define MOST_ERRORS 100
@@ -85,7 +86,7 @@ static void note_error(struct check *c, int32_t line, const char *code, const ch
 		       const char *message)
 {
 	json_t *at = line > 0 ? json_integer(line) : json_null();
-	json_t *what = *param ? json_string(param) : json_null();
+	json_t *what = *param ? json_lenient_string(param, strlen(param)) : json_null();
 
 	json_array_append_new(c->errors, json_pack("{s:s, s:o, s:o, s:o}", "code", code, "message",
 						   json_lenient_string(message, strlen(message)),
@@ -95,8 +96,8 @@ static void note_error(struct check *c, int32_t line, const char *code, const ch
 static void note_model(struct check *c, const char *model)
 {
 	if (c->count == 1)
-		snprintf(c->model, sizeof(c->model), "%s", model);
-	c->several |= strcmp(c->model, model) != 0;
+		utf8_copy(c->model, sizeof(c->model), model);
+	c->several |= strlen(model) >= sizeof(c->model) || strcmp(c->model, model) != 0;
 }
 
 static void note_line(struct turn *turn, struct check *c, const struct batch_job *job)
