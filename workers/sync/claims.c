@@ -337,6 +337,9 @@ struct work *claims_adopt(struct worker *w, struct work *work, const struct clai
 	memo_read(&work->memo, claimed->progress);
 	take_quotation(work);
 	free(TAKE(work->bytes));
+	work->turn.since = work->claimed_at -
+			   (work->queued < work->claimed_at ? work->queued : work->claimed_at);
+	work->turn.cost = starts_cost(w, work);
 	work_hold(&w->works, work);
 	metrics_observe_time(METRIC_job_queue_seconds, work->queued,
 			     LABELS(work->tier->name, lane_name(work->lane)));
@@ -583,17 +586,24 @@ void claims_answer(struct worker *w, struct request *request, struct pg_answer *
 
 /* --- due rows --- */
 
-static void send_pull(struct worker *w, size_t most, bool suspects)
+static void send_pull(struct worker *w, size_t most, bool suspects, nsec now)
 {
-	struct request *request = request_create(REQUEST_PULL, PG_CLAIM);
+	struct request *request;
 	AUTO(xfree) struct pull_want *wants = xcalloc(w->topic_count, sizeof(*wants));
 	size_t count = 0;
-	int each = (int)(most / w->topic_count) + 1;
+	size_t each = most / w->topic_count + 1;
 
-	for (size_t i = 0; i < w->topic_count; i++)
-		if (suspects || targets_open(w->targets, w->topics[i].tier, clock_now()))
+	for (size_t i = 0; i < w->topic_count; i++) {
+		size_t room = suspects ? 1 : intake_room_of(w, i, now);
+
+		if (room > 0 && (suspects || targets_open(w->targets, w->topics[i].tier, now)))
 			wants[count++] = (struct pull_want){w->topics[i].tier->name,
-							    w->topics[i].lane, each};
+							    w->topics[i].lane,
+							    (int)(room < each ? room : each)};
+	}
+	if (count == 0)
+		return;
+	request = request_create(REQUEST_PULL, PG_CLAIM);
 	request->claim_id = uuid_make();
 	request->suspects = suspects;
 	w->pull_open = true;
@@ -603,12 +613,12 @@ static void send_pull(struct worker *w, size_t most, bool suspects)
 
 void claims_pull(struct worker *w, nsec now)
 {
-	size_t room = intake_room(w);
+	size_t room = intake_room(w, now);
 
 	if (w->pull_open || now < w->pull_at || !pg_ready(w->pgs[PG_CLAIM]))
 		return;
 	w->pull_at = now + PULL_INTERVAL / 2 + random_below(&w->random, PULL_INTERVAL);
 	if (w->alone ? w->works.held > 0 : room == 0)
 		return;
-	send_pull(w, room / 2 + 1, w->alone);
+	send_pull(w, room / 2 + 1, w->alone, now);
 }

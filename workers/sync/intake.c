@@ -17,17 +17,36 @@
 
 #define REAL_TIMESTAMP 1000000000000 /* milliseconds: 2001 */
 
-size_t intake_room(const struct worker *w)
+size_t intake_room(const struct worker *w, nsec now)
 {
 	const struct works *works = &w->works;
 	size_t most = w->config->worker.max_in_flight;
-	size_t busy = works_in(works, WORK_CLAIMING) + works_in(works, WORK_READY) +
-		      works_in(works, WORK_INTENDING) + works_in(works, WORK_CALLING);
-	size_t held = busy + works_in(works, WORK_SETTLING) + works_in(works, WORK_WAITING);
+	size_t ready = works_in(works, WORK_READY) - works_stalled(works, now);
+	size_t busy = works_in(works, WORK_CLAIMING) + ready + works_in(works, WORK_INTENDING) +
+		      works_in(works, WORK_CALLING);
+	size_t held = works_in(works, WORK_CLAIMING) + works_in(works, WORK_READY) +
+		      works_in(works, WORK_INTENDING) + works_in(works, WORK_CALLING) +
+		      works_in(works, WORK_SETTLING) + works_in(works, WORK_WAITING);
 
 	if (busy >= most || held >= 3 * most)
 		return 0;
 	return most - busy;
+}
+
+/* Those of a tier that is short of quota are not busy, but bounded as well: enough to go on with
+ * while partitions change hands. */
+size_t intake_room_of(const struct worker *w, size_t topic, nsec now)
+{
+	const struct work_line *line = &w->works.lines[w->topics[topic].tier->rank];
+	size_t room = intake_room(w, now);
+	size_t most = w->config->worker.max_in_flight;
+	size_t waiting = fair_queue_count(line->queue);
+
+	if (!work_line_is_short(line, now))
+		return room;
+	if (waiting >= most)
+		return 0;
+	return room < most - waiting ? room : most - waiting;
 }
 
 /* --- one message --- */
@@ -258,7 +277,7 @@ static size_t read_topic(struct worker *w, size_t topic, size_t most, nsec now)
 /* Turn by turn over the tiers, so that none starves behind another. */
 static size_t read_lane(struct worker *w, enum lane lane, size_t most, nsec now)
 {
-	size_t count = 0;
+	size_t count = 0, room;
 	size_t offset = random_below(&w->random, w->topic_count);
 
 	for (size_t i = 0; i < w->topic_count && count < most; i++) {
@@ -267,14 +286,17 @@ static size_t read_lane(struct worker *w, enum lane lane, size_t most, nsec now)
 		if (w->topics[topic].lane != lane || !kafka_consumer_ready(w->consumer, topic) ||
 		    !starts_reads(w, w->topics[topic].tier, now))
 			continue;
-		count += read_topic(w, topic, most - count, now);
+		room = intake_room_of(w, topic, now);
+		if (room > most - count)
+			room = most - count;
+		count += read_topic(w, topic, room, now);
 	}
 	return count;
 }
 
 void intake_read(struct worker *w, nsec now)
 {
-	size_t room = intake_room(w);
+	size_t room = intake_room(w, now);
 	size_t kept, count;
 
 	if (w->stop_at || w->alone || room == 0 || !pg_ready(w->pgs[PG_CLAIM]) ||

@@ -136,6 +136,14 @@ static bool holds_for_job(const struct rule *rule, const struct job *job)
 	       fits(rule->tags[TAG_TASK], job->task);
 }
 
+static bool holds_for_all(const struct rule *rule)
+{
+	for (size_t tag = 0; tag < TAG_COUNT; tag++)
+		if (*rule->tags[tag])
+			return false;
+	return !*rule->provider && !*rule->credential && !*rule->model;
+}
+
 /* A balance may be of one provider or model only. */
 static bool holds_at(const struct rule *rule, const struct target *target)
 {
@@ -492,6 +500,7 @@ static void read_turn(struct worker *w, const struct request *request, const str
 		if (!pg_is_null(rows, row, TURN_ID))
 			read_grant(w, rows, row, request->sent_at, now);
 	}
+	works_resume(&w->works, now);
 }
 
 void quota_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now)
@@ -585,7 +594,8 @@ static nsec until_period_ends(const struct rule *rule, nsec now)
 
 static enum quota_answer stop(const struct rule *rule, nsec now, struct quota_refusal *refusal)
 {
-	*refusal = (struct quota_refusal){"budget", rule->policy, until_period_ends(rule, now)};
+	*refusal = (struct quota_refusal){
+		.reason = "budget", .policy = rule->policy, .wait = until_period_ends(rule, now)};
 	return QUOTA_STOP;
 }
 
@@ -603,12 +613,16 @@ static enum quota_answer find_rates(struct worker *w, struct work *work,
 		rule->used_at = now;
 		if (!rate_has(rule, amount, now)) {
 			allowance_refuse(&rule->share, amount);
-			*refusal = (struct quota_refusal){"quota", "",
-							  allowance_wait(&rule->share, now)};
+			*refusal = (struct quota_refusal){
+				.reason = "quota",
+				.policy = "",
+				.wait = allowance_wait(&rule->share, now),
+			};
 			if (now < rule->share.until)
 				return QUOTA_DRY;
 			/* Not asked for lately: a moment's wait beats a dearer candidate. */
 			refusal->wait = 2 * SOONEST_TURN;
+			refusal->everyone = true;
 			hurry(w->quota, now);
 			return QUOTA_WAIT;
 		}
@@ -632,7 +646,8 @@ static enum quota_answer find_balances(struct worker *w, struct work *work,
 		if (work->takes.count == MAX_QUOTA_TAKES) {
 			log_error("too_many_allowances", "unit=%s most=%d",
 				  work->job->business_unit, MAX_QUOTA_TAKES);
-			*refusal = (struct quota_refusal){"quota", "", 60 * NSEC_PER_SEC};
+			*refusal = (struct quota_refusal){
+				.reason = "quota", .policy = "", .wait = 60 * NSEC_PER_SEC};
 			return QUOTA_WAIT;
 		}
 		rule->used_at = now;
@@ -641,8 +656,12 @@ static enum quota_answer find_balances(struct worker *w, struct work *work,
 		if (!allowance_has(&rule->share, amount, now)) {
 			allowance_refuse(&rule->share, amount);
 			hurry(q, now);
-			*refusal = (struct quota_refusal){"budget", "",
-							  allowance_wait(&rule->share, now)};
+			*refusal = (struct quota_refusal){
+				.reason = "budget",
+				.policy = "",
+				.wait = allowance_wait(&rule->share, now),
+				.everyone = holds_for_all(rule),
+			};
 			return QUOTA_WAIT;
 		}
 		add(&work->takes, rule, amount);
@@ -658,7 +677,10 @@ enum quota_answer quota_take(struct worker *w, struct work *work, const struct t
 
 	work->takes.count = 0;
 	if (w->quota->version < 0) { /* a budget may hold that we have not read */
-		*refusal = (struct quota_refusal){"quota", "", 50 * NSEC_PER_MSEC};
+		*refusal = (struct quota_refusal){.reason = "quota",
+						  .policy = "",
+						  .wait = 50 * NSEC_PER_MSEC,
+						  .everyone = true};
 		return QUOTA_WAIT;
 	}
 	guess(&work->takes, &w->quota->targets[target->number], bytes, output_cap);

@@ -55,6 +55,7 @@ struct quota_refusal {
 	const char *reason; /* "budget", "quota" */
 	const char *policy; /* QUOTA_STOP: "park", "degrade", "dead" */
 	nsec wait;
+	bool everyone; /* whoever else asked would be refused as well */
 };
 
 /* The most a call can take of balances. */

@@ -19,6 +19,7 @@
 #define DEFAULT_OUTPUT_TOKENS 4096
 #define WORDS_OF_OURS 1024 /* bytes an adapter may add to what the job says */
 #define MAX_INTENDS_OPEN 8
+#define LONGEST_PAUSE (250 * NSEC_PER_MSEC)
 
 bool starts_allowed(const struct worker *w, nsec now)
 {
@@ -54,6 +55,14 @@ static int64_t likely_input_tokens(const struct work *work, const struct model *
 	return (int64_t)((double)(work->weight + work->repair_len) / per_token);
 }
 
+uint64_t starts_cost(const struct worker *w, const struct work *work)
+{
+	static const struct model any = {0};
+	const struct task *task = config_task(w->config, work->job->task);
+
+	return (uint64_t)(likely_input_tokens(work, &any) + output_cap(work, task, &any) / 2);
+}
+
 static bool over_cost_cap(const struct worker *w, const struct work *work,
 			  const struct price *price, const struct task *task,
 			  const struct candidate *candidate)
@@ -78,6 +87,7 @@ struct readiness_why {
 	const struct tier *tier; /* START_MOVE */
 	const char *policy;	 /* of the budget that is used up */
 	nsec wait;		 /* START_WAIT */
+	bool everyone;		 /* whoever else asked would have to wait as well */
 };
 
 static enum readiness end(struct readiness_why *why, const char *state, const char *reason,
@@ -170,7 +180,7 @@ static enum quota_answer take_quota(struct worker *w, struct work *work, const s
 {
 	const struct model *traits = &pick->candidate->traits;
 	struct quota_bound bound = {0};
-	struct quota_refusal refusal;
+	struct quota_refusal refusal = {0};
 	enum quota_answer answer;
 
 	if (quota_pays(w, work))
@@ -179,8 +189,10 @@ static enum quota_answer take_quota(struct worker *w, struct work *work, const s
 			    output_cap(work, task, traits), &bound, now, &refusal);
 	if (answer == QUOTA_GO)
 		return answer;
-	*why = (struct readiness_why){
-		.reason = refusal.reason, .policy = refusal.policy, .wait = refusal.wait};
+	*why = (struct readiness_why){.reason = refusal.reason,
+				      .policy = refusal.policy,
+				      .wait = refusal.wait,
+				      .everyone = refusal.everyone};
 	if (answer == QUOTA_DRY)
 		pick->target->dry_until = now + (refusal.wait > 0 ? refusal.wait : NSEC_PER_MSEC);
 	return answer;
@@ -302,8 +314,12 @@ bool starts_prepare(struct worker *w, struct work *work, nsec now)
 {
 	struct readiness_why why;
 
-	/* The claim's own intent names no leases: who has a budget goes the longer way. */
-	return !quota_pays(w, work) && decide(w, work, now, &why) == START_GO;
+	const struct work_line *line = &w->works.lines[work->tier->rank];
+
+	/* Who waits already is first. The claim's own intent names no leases: who has a budget goes
+	 * the longer way. */
+	return fair_queue_count(line->queue) == 0 && now >= line->paused_until &&
+	       !quota_pays(w, work) && decide(w, work, now, &why) == START_GO;
 }
 
 bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *wait)
@@ -383,12 +399,30 @@ static void wait_or_park(struct worker *w, struct work *work, const struct readi
 	work_move(&w->works, work, WORK_WAITING);
 }
 
-static void start(struct worker *w, struct work *work, nsec now)
+/* Nothing of the tier can be started for a moment, whoever asks. */
+static bool holds_for_all(struct worker *w, const struct work *work,
+			  const struct readiness_why *why, nsec now)
+{
+	static const struct pick_wish any = {0};
+
+	return why->wait <= w->config->worker.longest_wait_in_memory &&
+	       (why->everyone || (!targets_open(w->targets, work->tier, now) &&
+				  !targets_broken(w->targets, work->tier, &any, now)));
+}
+
+/* The whole line waits, and who is next in it stays next. */
+static void pause_line(struct work_line *line, nsec wait, nsec now)
+{
+	line->paused_until = now + (wait < LONGEST_PAUSE ? wait : LONGEST_PAUSE) + NSEC_PER_MSEC;
+}
+
+static void start(struct worker *w, struct work_line *line, struct work *work, nsec now)
 {
 	struct readiness_why why;
 
 	switch (decide(w, work, now, &why)) {
 	case START_GO:
+		work_take(&w->works, work);
 		if (w->to_intend_count == 0)
 			w->intend_at = now;
 		w->to_intend[w->to_intend_count++] = work;
@@ -397,7 +431,10 @@ static void start(struct worker *w, struct work *work, nsec now)
 			starts_flush(w, now);
 		break;
 	case START_WAIT:
-		wait_or_park(w, work, &why, now);
+		if (holds_for_all(w, work, &why, now))
+			pause_line(line, why.wait, now);
+		else
+			wait_or_park(w, work, &why, now);
 		break;
 	case START_MOVE:
 		settles_add(w, work, judge_move(w, work, why.tier, why.reason, now), now);
@@ -431,6 +468,46 @@ static void drop_intents(struct worker *w)
 	}
 }
 
+/* Those far back in a line: a deadline does not wait until it is their turn. */
+static void end_overdue(struct worker *w, nsec now)
+{
+	struct readiness_why why;
+	struct work *next;
+
+	if (now < w->overdue_at)
+		return;
+	w->overdue_at = now + NSEC_PER_SEC;
+	for (struct work *work = w->works.lists[WORK_READY].first; work; work = next) {
+		next = work->next;
+		if (may_live(w, work, config_task(w->config, work->job->task), &why) != START_GO)
+			settles_add(w, work,
+				    judge_end(w, work, why.state, why.reason, why.detail, 0, now),
+				    now);
+	}
+}
+
+static bool has_slot(const struct worker *w)
+{
+	return works_in(&w->works, WORK_CALLING) + works_in(&w->works, WORK_INTENDING) <
+		       w->config->worker.max_in_flight &&
+	       w->to_intend_count < w->config->worker.group_size;
+}
+
+/* Turn by turn over the lines: a job of each tier that can start any. */
+static void start_lines(struct worker *w, nsec now)
+{
+	struct works *works = &w->works;
+
+	for (size_t idle = 0; idle < works->line_count && has_slot(w);) {
+		struct work_line *line = &works->lines[w->line_turn++ % works->line_count];
+		struct work *work = now < line->paused_until ? NULL : work_next(line);
+
+		idle = work ? 0 : idle + 1;
+		if (work)
+			start(w, line, work, now);
+	}
+}
+
 void starts_run(struct worker *w, nsec now)
 {
 	wake(w, now);
@@ -438,14 +515,21 @@ void starts_run(struct worker *w, nsec now)
 		drop_intents(w);
 	if (w->stop_at || !starts_allowed(w, now) || !pg_ready(w->pgs[PG_CLAIM]))
 		return;
-	while (w->works.lists[WORK_READY].first &&
-	       w->to_intend_count < w->config->worker.group_size) {
-		if (works_in(&w->works, WORK_CALLING) + works_in(&w->works, WORK_INTENDING) >=
-		    w->config->worker.max_in_flight)
-			break;
-		start(w, w->works.lists[WORK_READY].first, now);
-	}
+	end_overdue(w, now);
+	start_lines(w, now);
 	starts_flush(w, now);
+}
+
+nsec starts_nap(const struct worker *w, nsec longest, nsec now)
+{
+	for (size_t i = 0; i < w->works.line_count; i++) {
+		const struct work_line *line = &w->works.lines[i];
+
+		if (line->paused_until > now && fair_queue_count(line->queue) > 0 &&
+		    line->paused_until - now < longest)
+			longest = line->paused_until - now;
+	}
+	return longest;
 }
 
 /* --- intents --- */

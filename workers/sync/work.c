@@ -5,6 +5,8 @@
 
 #include "ensure.h"
 
+#define SHORT_FOR NSEC_PER_SEC
+
 static void list_add(struct work_list *list, struct work *work)
 {
 	work->previous = list->last;
@@ -27,6 +29,77 @@ static struct work **bucket_of(struct works *works, const struct uuid *id)
 
 	memcpy(&hash, id->bytes + 8, sizeof(hash)); /* random in every kind of id we take */
 	return &works->buckets[(hash ^ hash >> 32) % COUNT_OF(works->buckets)];
+}
+
+void works_init(struct works *works, const struct config *config)
+{
+	works->line_count = config->tier_count;
+	works->lines = xcalloc(config->tier_count, sizeof(*works->lines));
+	for (size_t i = 0; i < works->line_count; i++)
+		works->lines[i].queue = fair_queue_create((unsigned)config->worker.normal_share);
+}
+
+void works_finish(struct works *works)
+{
+	for (size_t i = 0; i < works->line_count; i++) {
+		ENSURE(fair_queue_count(works->lines[i].queue) == 0);
+		fair_queue_destroy(works->lines[i].queue);
+	}
+	free(works->lines);
+}
+
+static struct fair_queue *line_of(struct works *works, const struct work *work)
+{
+	ENSURE(work->tier->rank < works->line_count);
+	return works->lines[work->tier->rank].queue;
+}
+
+static void line_up(struct works *works, struct work *work)
+{
+	work->turn.unit = work->job->business_unit ? work->job->business_unit : "";
+	work->turn.express = work->lane == LANE_EXPRESS;
+	work->turn.free_plan = work->job->free_plan;
+	fair_queue_add(line_of(works, work), &work->turn);
+}
+
+static void leave_line(struct works *works, struct work *work)
+{
+	if (work->turn.flow)
+		fair_queue_remove(line_of(works, work), &work->turn);
+}
+
+struct work *work_next(const struct work_line *line)
+{
+	struct fair_turn *turn = fair_queue_next(line->queue);
+
+	return turn ? HEAP_OWNER(turn, struct work, turn) : NULL;
+}
+
+void work_take(struct works *works, struct work *work)
+{
+	fair_queue_take(line_of(works, work), &work->turn);
+}
+
+bool work_line_is_short(const struct work_line *line, nsec now)
+{
+	return now < line->paused_until + SHORT_FOR;
+}
+
+size_t works_stalled(const struct works *works, nsec now)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < works->line_count; i++)
+		if (work_line_is_short(&works->lines[i], now))
+			count += fair_queue_count(works->lines[i].queue);
+	return count;
+}
+
+void works_resume(struct works *works, nsec now)
+{
+	for (size_t i = 0; i < works->line_count; i++)
+		if (works->lines[i].paused_until > now)
+			works->lines[i].paused_until = now;
 }
 
 struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len,
@@ -63,6 +136,7 @@ void work_destroy(struct works *works, struct work *work)
 		return;
 	ENSURE(!work->counted && !work->call);
 	list_remove(&works->lists[work->state], work);
+	leave_line(works, work);
 	unhold(works, work);
 	memo_finish(&work->memo);
 	contract_release(work->contract);
@@ -90,8 +164,11 @@ void work_move(struct works *works, struct work *work, enum work_state to)
 {
 	ENSURE(next_states[work->state] & (1u << to));
 	list_remove(&works->lists[work->state], work);
+	leave_line(works, work);
 	work->state = to;
 	list_add(&works->lists[to], work);
+	if (to == WORK_READY)
+		line_up(works, work);
 }
 
 void work_hold(struct works *works, struct work *work)

@@ -7,6 +7,7 @@
  *	                |        v                      |
  *	                +---- WAITING <-----------------+   kept: repair, retry, next candidate
  *
+ * READY jobs of a tier are started in fair order: they wait in its line.
  * CLAIMING with an intent goes straight to CALLING when the claim has
  * committed. Every state is left by one function of the file that is named for
  * the step.
@@ -20,6 +21,7 @@
 #include "clock.h"
 #include "config.h"
 #include "contract.h"
+#include "fair_queue.h"
 #include "http.h"
 #include "job.h"
 #include "memo.h"
@@ -95,6 +97,8 @@ struct work {
 	nsec queued;	 /* from submit to claim; 0: not known */
 	nsec calling;	 /* spent in calls so far */
 
+	struct fair_turn turn; /* READY: in the line of its tier */
+
 	struct work *previous, *next; /* in the list of its state */
 	struct work *bucket_next;     /* in the table by job id */
 };
@@ -104,12 +108,23 @@ struct work_list {
 	size_t count;
 };
 
+/* The READY jobs of a tier. */
+struct work_line {
+	struct fair_queue *queue;
+	nsec paused_until; /* nothing of the tier can be started before */
+};
+
 /* All of a worker's jobs: a list by state, and a table of those that are ours. */
 struct works {
+	struct work_line *lines; /* by the tier's rank */
+	size_t line_count;
 	struct work_list lists[WORK_STATE_COUNT];
 	struct work *buckets[2048];
 	size_t held; /* in the table */
 };
+
+void works_init(struct works *works, const struct config *config);
+void works_finish(struct works *works); /* there must be none left */
 
 /* A new job in CLAIMING. Takes job, bytes and headers. */
 struct work *work_create(struct works *works, struct job *job, char *bytes, size_t len,
@@ -123,7 +138,17 @@ void work_move(struct works *works, struct work *work, enum work_state to);
 void work_hold(struct works *works, struct work *work);
 struct work *work_find(const struct works *works, const struct uuid *job_id);
 
+/* A line that was paused just now has more jobs than it can start: they wait, they are no work. */
+bool work_line_is_short(const struct work_line *line, nsec now);
+size_t works_stalled(const struct works *works, nsec now);
+void works_resume(struct works *works, nsec now); /* something came in: all try again */
+
 size_t works_in(const struct works *works, enum work_state state);
+/* Whose turn it is in a line; NULL: none waits there. */
+struct work *work_next(const struct work_line *line);
+
+/* Its turn is used: it is started. */
+void work_take(struct works *works, struct work *work);
 const char *work_state_name(enum work_state state);
 
 #endif

@@ -260,6 +260,7 @@ struct worker *worker_create(const struct config *config, struct error *err)
 	w->contracts = contracts_create(MAX_SCHEMAS);
 	w->task_schemas = job_contract_texts(config);
 	w->targets = targets_create(config);
+	works_init(&w->works, config);
 	w->quota = quota_create(w);
 	w->readahead = readahead_create();
 	w->to_intend = xcalloc(config->worker.group_size, sizeof(struct work *));
@@ -333,6 +334,7 @@ void worker_destroy(struct worker *w)
 	destroy_requests(w);
 	destroy_groups(w);
 	forget_everything(w);
+	works_finish(&w->works);
 	for (size_t i = 0; i < w->unsettled_count; i++)
 		settlement_destroy(w->unsettled[i]);
 	kafka_consumer_destroy(w->consumer);
@@ -557,9 +559,11 @@ static nsec nap(const struct worker *w, nsec now)
 		longest = sooner(longest, now, quota_wake_at(w));
 	for (const struct work *work = w->works.lists[WORK_WAITING].first; work; work = work->next)
 		longest = sooner(longest, now, work->wake_at);
-	for (size_t i = 0; intake_room(w) > 0 && !w->stop_at && i < w->topic_count; i++)
-		if (kafka_consumer_ready(w->consumer, i) && pg_ready(w->pgs[PG_CLAIM]) &&
-		    starts_allowed(w, now) && starts_reads(w, w->topics[i].tier, now) && !w->alone)
+	longest = starts_nap(w, longest, now);
+	for (size_t i = 0; !w->stop_at && i < w->topic_count; i++)
+		if (intake_room_of(w, i, now) > 0 && kafka_consumer_ready(w->consumer, i) &&
+		    pg_ready(w->pgs[PG_CLAIM]) && starts_allowed(w, now) &&
+		    starts_reads(w, w->topics[i].tier, now) && !w->alone)
 			return sooner(longest, now, now + NSEC_PER_MSEC);
 	return longest;
 }

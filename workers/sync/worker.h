@@ -146,6 +146,8 @@ struct worker {
 		**claims_tail; /* sent, oldest first: offsets are stored in this order */
 	bool pull_open;
 	nsec pull_at;
+	size_t line_turn;	 /* of which line the next one is started */
+	nsec overdue_at;	 /* when to look for READY jobs that can only end */
 	struct work **to_intend; /* in INTENDING, waiting for company */
 	size_t to_intend_count;
 	nsec intend_at; /* when the first of them was put there */
@@ -225,7 +227,9 @@ void worker_fail(struct worker *w, const struct error *err);
 void intake_read(struct worker *w, nsec now);
 /* Find what the answer must fit; a job whose schema is none is doomed. `bytes` are its envelope. */
 void intake_contract(struct worker *w, struct work *work, const char *bytes, size_t len);
-size_t intake_room(const struct worker *w);
+/* How many more jobs we can hold, and of one topic. */
+size_t intake_room(const struct worker *w, nsec now);
+size_t intake_room_of(const struct worker *w, size_t topic, nsec now);
 
 /* --- claims.c --- */
 struct claim_group *claims_group(struct worker *w, nsec now); /* the one being filled */
@@ -254,6 +258,9 @@ bool starts_reads(const struct worker *w, const struct tier *tier, nsec now);
 bool starts_is_stuck(struct worker *w, struct work *work, nsec now, nsec *wait);
 void starts_unprepare(struct work *work);
 void starts_run(struct worker *w, nsec now);			 /* READY and due WAITING ones */
+nsec starts_nap(const struct worker *w, nsec longest, nsec now); /* until a line may go on */
+/* What a job counts for its unit when its turn comes: its likely tokens. */
+uint64_t starts_cost(const struct worker *w, const struct work *work);
 void starts_send(struct worker *w, struct work *work, nsec now); /* the intent has committed */
 void starts_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
 void starts_flush(struct worker *w, nsec now);
