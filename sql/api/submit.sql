@@ -10,8 +10,8 @@ WITH input AS MATERIALIZED (
 	AS t(job_id, tier, lane, fingerprint, business_unit, free_plan, feature, environment, usage_tier, user_name, task, prompt_name,
 		prompt_version, headers, body, event_id, topic, key, message_headers, message)
 ), inserted AS (
-	INSERT INTO jobs (job_id, state, run, hop, epoch, tier, lane, business_unit, day, fingerprint)
-	SELECT job_id, 'QUEUED', 0, 0, 0, tier, lane::lane, business_unit, today(), fingerprint
+	INSERT INTO jobs (job_id, state, run, hop, epoch, tier, lane, free_plan, business_unit, day, fingerprint)
+	SELECT job_id, 'QUEUED', 0, 0, 0, tier, lane::lane, free_plan, business_unit, today(), fingerprint
 	FROM input i
 	WHERE NOT EXISTS (SELECT FROM tombstones t WHERE t.job_id = i.job_id)
 	ORDER BY job_id

@@ -18,8 +18,9 @@ WITH input AS MATERIALIZED (
 		WHEN o.batch_id IS NULL THEN 'PARKED' ELSE 'BATCHED' END::job_state AS state
 	FROM input i LEFT JOIN open o ON o.batch_id = i.batch_id
 ), inserted AS (
-	INSERT INTO jobs (job_id, state, run, hop, epoch, tier, lane, business_unit, owner, claim_id, due, reason, day, fingerprint, batch_id)
-	SELECT job_id, state, run, hop, 1, tier, lane::lane, business_unit, CASE WHEN state = 'CLAIMED' THEN $1::uuid END, $2::uuid,
+	INSERT INTO jobs (job_id, state, run, hop, epoch, tier, lane, free_plan, business_unit, owner, claim_id, due, reason, day, fingerprint,
+		batch_id)
+	SELECT job_id, state, run, hop, 1, tier, lane::lane, free_plan, business_unit, CASE WHEN state = 'CLAIMED' THEN $1::uuid END, $2::uuid,
 		CASE WHEN batch_id IS NOT NULL AND state = 'PARKED' THEN now()
 			ELSE coalesce(due, CASE WHEN state = 'PARKED' THEN now() END) END,
 		coalesce(park_reason, CASE WHEN state = 'PARKED' THEN 'batch_closed' END), today(), fingerprint, joined

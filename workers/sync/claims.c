@@ -594,7 +594,7 @@ static void send_pull(struct worker *w, size_t most, bool suspects, nsec now)
 	size_t each = most / w->topic_count + 1;
 
 	for (size_t i = 0; i < w->topic_count; i++) {
-		size_t room = suspects ? 1 : intake_room_of(w, i, now);
+		size_t room = suspects ? 1 : intake_pull_room_of(w, i, now);
 
 		if (room > 0 && (suspects || targets_open(w->targets, w->topics[i].tier, now)))
 			wants[count++] = (struct pull_want){w->topics[i].tier->name,

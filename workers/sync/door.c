@@ -62,17 +62,23 @@ static void measure(const struct worker *w)
 	measure_breakers(w);
 }
 
+static const char *what_blocks(const char *reason)
+{
+	if (strcmp(reason, "breaker") == 0)
+		return "the candidates (all are out of order) of jobs";
+	return strcmp(reason, "share") == 0 ? "the turn" : "the budget";
+}
+
 /* The caller's. */
 static char *readiness(const struct worker *w, const char *why)
 {
-	bool broken;
-	const char *unit = readahead_blocker(w, &broken);
+	const char *reason = "";
+	const char *unit = readahead_blocker(w, &reason);
 
 	if (!unit)
 		return xasprintf("%s\n", why ? why : "ok");
 	return xasprintf("%s\na partition waits for %s of %s\n", why ? why : "ok",
-			 broken ? "the candidates (all are out of order) of jobs" : "the budget",
-			 unit);
+			 what_blocks(reason), unit);
 }
 
 static void on_request(void *context, struct web_request *request)

@@ -49,6 +49,22 @@ size_t intake_room_of(const struct worker *w, size_t topic, nsec now)
 	return room < most - waiting ? room : most - waiting;
 }
 
+/* Pulled are no more than half of a short line: whoever has little waiting is read from Kafka at
+ * once. */
+size_t intake_pull_room_of(const struct worker *w, size_t topic, nsec now)
+{
+	const struct work_line *line = &w->works.lines[w->topics[topic].tier->rank];
+	size_t room = intake_room_of(w, topic, now);
+	size_t most = w->config->worker.max_in_flight / 2 + 1;
+	size_t waiting = fair_queue_count(line->queue);
+
+	if (!work_line_is_short(line, now))
+		return room;
+	if (waiting >= most)
+		return 0;
+	return room < most - waiting ? room : most - waiting;
+}
+
 /* --- one message --- */
 
 static void reject(struct worker *w, struct claim_group *group, const struct kafka_message *message,
@@ -187,6 +203,11 @@ static void take_job(struct worker *w, struct claim_group *group,
 	    starts_is_stuck(w, work, now, &wait)) {
 		work->park_reason = "breaker";
 		work->park_until = wall + wait;
+		readahead_parked(w, work, now);
+	}
+	if (!job->thin && !work->doomed && !work->park_reason &&
+	    readahead_is_over_share(w, work, now)) {
+		work->park_reason = "share"; /* due at once: pulled when it is its unit's turn */
 		readahead_parked(w, work, now);
 	}
 	if (!job->thin && !work->doomed && !work->park_reason)

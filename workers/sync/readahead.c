@@ -21,8 +21,8 @@ struct unit {
 struct held_partition {
 	size_t topic;
 	int32_t partition;
-	char *unit;  /* whose bound holds it; owned */
-	bool broken; /* its last job waits for a breaker */
+	char *unit;	    /* whose bound holds it; owned */
+	const char *reason; /* its last job waits for */
 };
 
 struct readahead {
@@ -94,6 +94,16 @@ static bool has_room(const struct worker *w, const struct unit *unit)
 	       ahead->ours < share(w, settings->park_rows_total, ahead->total);
 }
 
+bool readahead_is_over_share(const struct worker *w, const struct work *work, nsec now)
+{
+	const struct work_line *line = &w->works.lines[work->tier->rank];
+	size_t waiting = fair_queue_of(line->queue, work->job->business_unit);
+	size_t units = fair_queue_units(line->queue) + (waiting == 0);
+
+	return work_line_is_short(line, now) &&
+	       waiting >= w->config->worker.max_in_flight / 2 / units + 1;
+}
+
 static bool is_held(const struct readahead *ahead, size_t topic, int32_t partition)
 {
 	for (size_t i = 0; i < ahead->held_count; i++)
@@ -117,7 +127,7 @@ void readahead_parked(struct worker *w, const struct work *work, nsec now)
 		.topic = work->topic,
 		.partition = work->partition,
 		.unit = xstrdup(unit->name),
-		.broken = strcmp(work->park_reason, "breaker") == 0,
+		.reason = work->park_reason,
 	};
 	kafka_consumer_hold(w->consumer, work->topic, work->partition, true);
 	metrics_add(METRIC_intake_blocked_total, 1, LABELS("read-ahead"));
@@ -163,7 +173,10 @@ void readahead_answer(struct worker *w, struct request *request, struct pg_answe
 	struct readahead *ahead = w->readahead;
 
 	ahead->counting = false;
-	ahead->count_at = now + COUNT_EVERY;
+	/* However many there are: counting takes a twentieth of a connection, no more. */
+	ahead->count_at = now + (now - request->sent_at) * 20;
+	if (ahead->count_at < now + COUNT_EVERY)
+		ahead->count_at = now + COUNT_EVERY;
 	request_destroy(request);
 	if (!answer->rows) {
 		log_warn("parked_not_counted", "why=%s", answer->error.text);
@@ -180,12 +193,12 @@ void readahead_answer(struct worker *w, struct request *request, struct pg_answe
 	let_go(w);
 }
 
-const char *readahead_blocker(const struct worker *w, bool *broken)
+const char *readahead_blocker(const struct worker *w, const char **reason)
 {
 	const struct readahead *ahead = w->readahead;
 
 	if (ahead->held_count == 0 || !ahead->counted)
 		return NULL;
-	*broken = ahead->held[0].broken;
+	*reason = ahead->held[0].reason;
 	return ahead->held[0].unit;
 }

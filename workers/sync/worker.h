@@ -230,6 +230,7 @@ void intake_contract(struct worker *w, struct work *work, const char *bytes, siz
 /* How many more jobs we can hold, and of one topic. */
 size_t intake_room(const struct worker *w, nsec now);
 size_t intake_room_of(const struct worker *w, size_t topic, nsec now);
+size_t intake_pull_room_of(const struct worker *w, size_t topic, nsec now);
 
 /* --- claims.c --- */
 struct claim_group *claims_group(struct worker *w, nsec now); /* the one being filled */
