@@ -38,10 +38,17 @@ void allowance_init(struct allowance *a, enum allowance_kind kind)
 
 /* --- spending --- */
 
+/* After a hold as well: who waited goes on one by one, for the next refusal may be near. */
+static nsec spread_from(const struct allowance *a)
+{
+	return a->held_until > a->chunk_at ? a->held_until : a->chunk_at;
+}
+
 /* A chunk is spread over the turn: no more may be gone of it than time has passed. */
 static bool is_due(const struct allowance *a, nsec now)
 {
-	double passed = (double)(now - a->chunk_at) / (double)ALLOWANCE_TURN;
+	nsec from = spread_from(a);
+	double passed = now > from ? (double)(now - from) / (double)ALLOWANCE_TURN : 0;
 
 	return a->kind == ALLOWANCE_BALANCE || passed >= 1 ||
 	       (double)a->taken <= (double)a->chunk * passed;
@@ -81,7 +88,7 @@ nsec allowance_wait(const struct allowance *a, nsec now)
 	if (a->held_until > now)
 		return a->held_until - now;
 	if (a->left > 0 && a->chunk > 0 && !is_due(a, now)) {
-		nsec due = a->chunk_at +
+		nsec due = spread_from(a) +
 			   (nsec)((double)ALLOWANCE_TURN * (double)a->taken / (double)a->chunk);
 
 		return due > now + NSEC_PER_MSEC ? due - now : NSEC_PER_MSEC;

@@ -351,7 +351,28 @@ START_TEST(units_have_names)
 }
 END_TEST
 
-UNIT_TESTS(allowance, nothing_is_had_before_it_is_granted,
+START_TEST(after_a_hold_calls_go_on_one_by_one)
+{
+	struct allowance a;
+	nsec now = NSEC_PER_SEC;
+	int started = 0;
+
+	allowance_init(&a, ALLOWANCE_RATE);
+	allowance_grant(&a, 10, now, now);
+	a.held_until = now + NSEC_PER_SEC;
+	ck_assert(!allowance_has(&a, 1, now + ALLOWANCE_TURN));
+	now = a.held_until;
+	while (allowance_has(&a, 1, now) && started < 10) {
+		allowance_take(&a, 1, now);
+		started++;
+	}
+	ck_assert_int_eq(started, 1);
+	ck_assert_uint_eq(allowance_wait(&a, now), ALLOWANCE_TURN / 10);
+	ck_assert(allowance_has(&a, 1, now + ALLOWANCE_TURN / 10));
+}
+END_TEST
+
+UNIT_TESTS(allowance, after_a_hold_calls_go_on_one_by_one, nothing_is_had_before_it_is_granted,
 	   a_lease_ends_two_seconds_after_it_was_asked_for, a_rate_is_spread_over_its_turn,
 	   a_balance_is_had_at_once, a_hold_outlasts_what_is_left, what_was_refused_is_asked_for,
 	   a_steady_pace_is_asked_for_ahead, more_than_the_period_has_left_is_out_of_reach,
