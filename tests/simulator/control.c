@@ -10,8 +10,8 @@
 const char control_help[] =
 	"  GET /control tells what was seen: requests, accepted, delivered, 429s by limits, "
 	"faults,\n"
-	"  duplicates, in flight; in all, per model and key, per 5 seconds; and the sum of the "
-	"bill.\n"
+	"  duplicates, in flight; in all, per model and key, per 5 seconds; what is left of "
+	"limits; and the sum of the bill.\n"
 	"  POST /control changes, at once and on nobody's headers:\n"
 	"    {\"limit\":\"rpm=1500,model=gpt-4o-mini\", \"hide_headers\":true, "
 	"\"fault\":\"500=0.6\",\n"
@@ -26,6 +26,7 @@ static void write_state(struct simulator *sim, struct buffer *out, nsec now)
 	buffer_printf(out, "{\"simulator\":1,\"seconds\":%.3f,", (double)(now - sim->start) / 1e9);
 	stats_write(&sim->stats, out);
 	batches_write(sim, out);
+	limits_write(&sim->limits, out, now);
 	buffer_printf(out, ",\"billed\":%zu,\"bill\":\"%" PRId64 "\"}\n", bill_count(sim->bill),
 		      bill_total(sim->bill));
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "ensure.h"
+#include "text.h"
 
 static const char *const settings[BUCKETS] = {"rpm", "tpm", "itpm", "otpm"};
 
@@ -22,6 +23,12 @@ static bool read_setting(struct limit_rule *rule, const char *name, const char *
 		rule->limits[i] = strtod(value, &end);
 		if (end == value || *end || !(rule->limits[i] >= 0))
 			return error_set(err, ERROR_REJECT, "limit %s=%s is no count", name, value);
+		return true;
+	}
+	if (strcmp(name, "fill") == 0) {
+		rule->fill = strtod(value, &end);
+		if (end == value || *end || !(rule->fill >= 0 && rule->fill <= 1))
+			return error_set(err, ERROR_REJECT, "fill=%s is no share", value);
 		return true;
 	}
 	if (strcmp(name, "model") == 0)
@@ -50,10 +57,10 @@ static void refill(struct bucket *bucket, nsec now)
 	bucket->updated = now;
 }
 
-/* A new limit keeps what was used: the bucket is as far from full as before. */
-static void set_limit(struct bucket *bucket, double limit)
+/* Under a new limit the bucket is as full as before. */
+static void set_limit(struct bucket *bucket, double limit, double fill)
 {
-	bucket->left = bucket->limit > 0 ? bucket->left + limit - bucket->limit : limit;
+	bucket->left = limit * (bucket->limit > 0 ? bucket->left / bucket->limit : fill);
 	bucket->limit = limit;
 }
 
@@ -63,12 +70,12 @@ static void apply_rule(const struct limit_rule *rule, struct quota *quota)
 		return;
 	for (int i = 0; i < BUCKETS; i++)
 		if (rule->limits[i] >= 0 && rule->limits[i] != quota->buckets[i].limit)
-			set_limit(&quota->buckets[i], rule->limits[i]);
+			set_limit(&quota->buckets[i], rule->limits[i], rule->fill);
 }
 
 bool limits_add(struct limits *limits, const char *text, struct error *err)
 {
-	struct limit_rule rule = {.limits = {-1, -1, -1, -1}};
+	struct limit_rule rule = {.limits = {-1, -1, -1, -1}, .fill = 1};
 	AUTO(xfree) char *copy = xstrdup(text);
 	char *rest, *word;
 
@@ -320,4 +327,35 @@ void quota_headers(const struct quota *quota, nsec now, nsec wall, struct buffer
 	}
 	tell_openai(&current.buckets[BUCKET_REQUESTS], "requests", head);
 	tell_openai(&current.buckets[BUCKET_TOKENS], "tokens", head);
+}
+
+static void write_quota(const struct quota *quota, struct buffer *out, nsec now)
+{
+	struct quota current = *quota;
+
+	buffer_text(out, "{\"model\":");
+	text_quote(out, quota->model);
+	buffer_text(out, ",\"key\":");
+	text_quote(out, quota->key);
+	for (int i = 0; i < BUCKETS; i++) {
+		struct bucket *bucket = &current.buckets[i];
+
+		if (bucket->limit <= 0)
+			continue;
+		refill(bucket, now);
+		buffer_printf(out, ",\"%s\":{\"limit\":%.0f,\"left\":%.3f}", settings[i],
+			      bucket->limit, bucket->left);
+	}
+	buffer_byte(out, '}');
+}
+
+void limits_write(const struct limits *limits, struct buffer *out, nsec now)
+{
+	buffer_text(out, ",\"quotas\":[");
+	for (size_t i = 0; i < limits->quota_count; i++) {
+		if (i > 0)
+			buffer_byte(out, ',');
+		write_quota(limits->quotas[i], out, now);
+	}
+	buffer_byte(out, ']');
 }

@@ -1,7 +1,7 @@
 /*
  * The providers' rate limits: for every key and model one bucket of requests
- * and one or two of tokens, refilled without pause, full at first. What is left is
- * told in each provider's own headers.
+ * and one or two of tokens, refilled without pause, full at first unless `fill`
+ * says otherwise. What is left is told in each provider's own headers.
  *
  *	limits_add(&limits, "rpm=3000,tpm=200000,model=gpt-4o-mini", err);
  *	struct quota *quota = limits_quota(&limits, OPENAI, model, key, now);
@@ -48,6 +48,7 @@ struct limit_rule {
 	char model[96];		/* "": every model */
 	char key[96];		/* "": every key */
 	char provider[16];	/* "": both */
+	double fill;		/* of a bucket, when the limit begins; 1: full */
 };
 
 #define LIMITS_MAX_RULES 64
@@ -62,7 +63,7 @@ struct limits {
 	bool hide_waits;   /* nor, in a 429, when to come back */
 };
 
-/* "rpm=3000,tpm=200000,itpm=,otpm=[,model=][,key=][,provider=]"; 0 lifts a limit. */
+/* "rpm=3000,tpm=200000,itpm=,otpm=[,model=][,key=][,provider=][,fill=]"; 0 lifts a limit. */
 bool limits_add(struct limits *limits, const char *text, struct error *err) MUST_USE;
 void limits_finish(struct limits *limits);
 
@@ -75,5 +76,8 @@ bool quota_refuses(struct quota *quota, const struct demand *demand, nsec now,
 /* Anthropic charges output when it is produced. */
 void quota_produced(struct quota *quota, double output);
 void quota_headers(const struct quota *quota, nsec now, nsec wall, struct buffer *head);
+
+/* Appends ,"quotas":[{"model":…,"key":…,"rpm":{"limit":…,"left":…},…},…]. */
+void limits_write(const struct limits *limits, struct buffer *out, nsec now);
 
 #endif

@@ -567,6 +567,13 @@ class Limits(unittest.TestCase):
             large = sim.chat("x", key="third", fields={"max_completion_tokens": 4000})
             self.assertIn("Request too large", large.json["error"]["message"])
 
+    def test_a_bucket_may_start_nearly_empty(self):
+        with Simulator("--limit", "rpm=100,fill=0.02") as sim:
+            self.assertEqual([sim.chat("x").status for _ in range(3)], [200, 200, 429])
+            quota = sim.control()["quotas"][0]
+            self.assertEqual((quota["model"], quota["rpm"]["limit"]), ("gpt-4o-mini", 100))
+            self.assertTrue(0 <= quota["rpm"]["left"] < 1, quota)
+
     def test_anthropic_tells_and_keeps_its_limits(self):
         with Simulator("--limit", "rpm=1000,itpm=2000,otpm=500") as sim:
             headers = sim.message("x").headers
