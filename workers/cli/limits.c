@@ -19,7 +19,7 @@ struct wishes {
 	bool csv;
 	/* limits set */
 	const char *provider, *credential, *model;
-	int64_t requests, input, output, tokens, requests_per_day;
+	int64_t requests, input, output, tokens, requests_per_day, tokens_per_day;
 	bool calibrate, fix;
 	/* budgets set */
 	struct words match;
@@ -150,6 +150,8 @@ static const struct argument limits_set_table[] = {
 		       MOST),
 	ARGUMENT_COUNT(struct wishes, tokens, "tokens-per-minute", 0, "both together", 1, MOST),
 	ARGUMENT_COUNT(struct wishes, requests_per_day, "requests-per-day", 0, "calls", 1, MOST),
+	ARGUMENT_COUNT(struct wishes, tokens_per_day, "tokens-per-day", 0,
+		       "tokens read and written", 1, MOST),
 	ARGUMENT_FLAG(struct wishes, calibrate, "calibrate", 0,
 		      "believe headers that tell another limit (as a new one does)"),
 	ARGUMENT_FLAG(struct wishes, fix, "fix", 0, "never go above it, whatever headers tell"),
@@ -178,6 +180,7 @@ static bool set_limits(const struct wishes *wishes, struct error *err)
 		{"rate", "output_tokens", "minute", wishes->output, NULL, 0},
 		{"rate", "tokens", "minute", wishes->tokens, NULL, 0},
 		{"rate", "requests", "day", wishes->requests_per_day, NULL, 0},
+		{"rate", "tokens", "day", wishes->tokens_per_day, NULL, 0},
 	};
 	json_auto_t *scope = json_object();
 	size_t count = 0;
