@@ -41,6 +41,7 @@ class Api:
             self.process = subprocess.Popen(
                 [SLUICE, "api", "--listen", f"127.0.0.1:{self.port}"], env=env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.fleet.others.append(self.process)
         wait_for(30, "the api is ready", lambda: self.ask("GET", "/readyz").status == 200)
         return self
 

@@ -197,6 +197,7 @@ class Fleet:
         self.partitions, self.prefix = partitions, prefix
         self.changes = config or {}
         self.workers = {}
+        self.others = []  # processes that are ended with the stack
         self.serial = 0
         self.seed = uuid.uuid4().int
 
@@ -253,6 +254,9 @@ class Fleet:
         for worker in self.workers.values():
             if worker.is_running():
                 worker.kill()
+        for process in self.others:
+            if process.poll() is None:
+                process.kill()
         if good and self.kafka == "embedded":
             # A pass on messages that the embedded broker dropped is none.
             subprocess.run([STACK, "tell", "look", "--dir", self.stack_directory], check=False,
