@@ -19,7 +19,7 @@
 #include "kafka_consumer.h"
 #include "uuid.h"
 
-#define LOOK_MS 20
+#define LOOK_MS 200 /* the broker answers two questions a partition each time */
 #define SILENCE (60 * NSEC_PER_SEC)
 
 struct wishes {
