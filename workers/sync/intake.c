@@ -205,7 +205,9 @@ static void take_job(struct worker *w, struct claim_group *group,
 		work->park_until = wall + wait;
 		readahead_parked(w, work, now);
 	}
-	if (!job->thin && !work->doomed && !work->park_reason &&
+	/* A job that a budget pays waits for its answer: only who asked learns that the budget is
+	 * spent. */
+	if (!job->thin && !work->doomed && !work->park_reason && !quota_pays(w, work) &&
 	    readahead_is_over_share(w, work, now)) {
 		work->park_reason = "share"; /* due at once: pulled when it is its unit's turn */
 		readahead_parked(w, work, now);
