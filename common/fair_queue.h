@@ -3,9 +3,9 @@
  *
  *	express before normal, which keeps a share
  *	paid before free
- *	the business unit that has had least, counted in cost (deficit round-robin, without the
- *rounds) of one unit the older one, a long one as if it had come later every eighth time the one
- *that waits longest of all, so that nothing starves
+ *	the business unit that has had least, in cost (deficit round-robin, without rounds)
+ *	of one unit the older one, a long one as if it had come later
+ *	every eighth time the one that waits longest of all, so that nothing starves
  *
  * A unit that is new, or was idle, begins where the others are: it is next or
  * nearly so, however many jobs another has waiting, and saves nothing up.

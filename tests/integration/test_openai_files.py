@@ -105,12 +105,28 @@ def whose(fleet, api, key, ids):
     refusal(upload(api, reader, b"{}\n"), 403, "forbidden")
 
 
-class Watch(threading.Thread):
+class Beside(threading.Thread):
+    """Runs beside a `with` block, until `over` is set at its end."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.over = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+class Watch(Beside):
     """The most memory a process has of its own, looked at a hundred times a second."""
 
     def __init__(self, pid):
-        super().__init__(daemon=True)
-        self.pid, self.over = pid, threading.Event()
+        super().__init__()
+        self.pid = pid
         self.before = self.look()
         self.most = self.before
 
@@ -124,13 +140,8 @@ class Watch(threading.Thread):
             self.most = max(self.most, self.look())
             self.over.wait(0.01)
 
-    def __enter__(self):
-        self.start()
-        return self
-
     def __exit__(self, *_):
-        self.over.set()
-        self.join()
+        super().__exit__()
         self.added = self.most - self.before
 
 
@@ -206,12 +217,12 @@ def memory(fleet, api, key):
          hashlib.sha256(b"x" * (4 << 20)).hexdigest(), "what the next one gets")
 
 
-class Others(threading.Thread):
+class Others(Beside):
     """Somebody who asks for a list all the time."""
 
     def __init__(self, api, key):
-        super().__init__(daemon=True)
-        self.api, self.key, self.over = api, key, threading.Event()
+        super().__init__()
+        self.api, self.key = api, key
         self.slowest, self.asked = 0.0, 0
 
     def run(self):
@@ -221,14 +232,6 @@ class Others(threading.Thread):
             self.slowest = max(self.slowest, time.monotonic() - began)
             self.asked += 1
             self.over.wait(0.02)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join()
 
 
 def swept(fleet):

@@ -367,15 +367,10 @@ static void refuse_unknown(struct exchange *x)
 
 static struct pg_args *one_batch(struct exchange *x)
 {
-	struct pg_args *args;
+	struct pg_args *args = openai_args_of_one(x, BATCH_PREFIX);
 
-	if (!openai_read_id(x->words[0], BATCH_PREFIX, &x->job_id)) {
+	if (!args)
 		refuse_unknown(x);
-		return NULL;
-	}
-	args = pg_args_create();
-	openai_push_scope(args, x);
-	pg_uuid(args, &x->job_id);
 	return args;
 }
 

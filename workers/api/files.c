@@ -57,15 +57,10 @@ static void refuse_unknown(struct exchange *x)
 /* What a statement asks of the file in the path; NULL: replied that there is none. */
 static struct pg_args *one_file(struct exchange *x)
 {
-	struct pg_args *args;
+	struct pg_args *args = openai_args_of_one(x, FILE_PREFIX);
 
-	if (!openai_read_id(x->words[0], FILE_PREFIX, &x->job_id)) {
+	if (!args)
 		refuse_unknown(x);
-		return NULL;
-	}
-	args = pg_args_create();
-	openai_push_scope(args, x);
-	pg_uuid(args, &x->job_id);
 	return args;
 }
 

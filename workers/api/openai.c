@@ -42,6 +42,18 @@ void openai_push_scope(struct pg_args *args, const struct exchange *x)
 	pg_string(args, x->key->id);
 }
 
+struct pg_args *openai_args_of_one(struct exchange *x, const char *prefix)
+{
+	struct pg_args *args;
+
+	if (!openai_read_id(x->words[0], prefix, &x->job_id))
+		return NULL;
+	args = pg_args_create();
+	openai_push_scope(args, x);
+	pg_uuid(args, &x->job_id);
+	return args;
+}
+
 bool openai_unit(struct exchange *x, const char **unit)
 {
 	const char *project = web_header(x->request, "OpenAI-Project");

@@ -19,6 +19,10 @@
 const char *openai_id(char text[OPENAI_ID], const char *prefix, const struct uuid *id);
 bool openai_read_id(const char *text, const char *prefix, struct uuid *id);
 
+/* The arguments $1 units, $2 key, $3 id of a statement about the thing in the path, whose id the
+ * exchange keeps as its job's; NULL: that is no such id. */
+struct pg_args *openai_args_of_one(struct exchange *x, const char *prefix);
+
 /* What the key may see: its units (NULL: all), and what it brought itself. */
 void openai_push_scope(struct pg_args *args, const struct exchange *x);
 

@@ -312,9 +312,8 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 
 bool starts_prepare(struct worker *w, struct work *work, nsec now)
 {
-	struct readiness_why why;
-
 	const struct work_line *line = &w->works.lines[work->tier->rank];
+	struct readiness_why why;
 
 	/* Who waits already is first. The claim's own intent names no leases: who has a budget goes
 	 * the longer way. */
