@@ -298,11 +298,23 @@ int kafka_producer_fd(const struct kafka_producer *p)
 	return p->bell;
 }
 
+/* The bell also rings for errors and log lines: those are taken on the way. */
 bool kafka_producer_wait(struct kafka_producer *p, nsec longest)
 {
 	struct pollfd bell = {.fd = p->bell, .events = POLLIN};
+	nsec until = clock_now() + longest;
 
-	return p->batch || poll(&bell, 1, (int)(longest / NSEC_PER_MSEC)) > 0;
+	while (!p->batch) {
+		nsec now = clock_now();
+
+		kafka_bell_silence(p->bell);
+		if (take_event(p))
+			continue;
+		if (now >= until)
+			return false;
+		poll(&bell, 1, (int)((until - now) / NSEC_PER_MSEC) + 1);
+	}
+	return true;
 }
 
 bool kafka_producer_partitions(struct kafka_producer *p, const char *topic, nsec longest,

@@ -91,8 +91,9 @@ bool kafka_producer_delivered(struct kafka_producer *producer,
 size_t kafka_producer_unreported(const struct kafka_producer *producer);
 
 /*
- * For programs without a loop of their own: sleep until deliveries may have
- * come, at most so long. Messages leave by themselves within milliseconds.
+ * For programs without a loop of their own: sleep until deliveries have come;
+ * false when none came for so long, whatever else the cluster had to say.
+ * Messages leave by themselves within milliseconds.
  *
  *	while (kafka_producer_unreported(producer) > 0 && kafka_producer_wait(producer, longest))
  *		while (kafka_producer_delivered(producer, &delivery)) ...

@@ -482,6 +482,43 @@ START_TEST(a_full_queue_says_so_and_takes_more_later)
 }
 END_TEST
 
+static void count_notice(void *context, const char *event, const char *text)
+{
+	print_notice(NULL, event, text);
+	++*(int *)context;
+}
+
+START_TEST(news_that_is_no_delivery_does_not_end_the_wait_for_one)
+{
+	struct cluster cluster = cluster_create();
+	int told = 0;
+	struct kafka_producer_settings settings = {
+		.connection = cluster.connection, .notice = count_notice, .context = &told};
+	struct kafka_record record = {.topic = "jobs", .partition = 0, .value = "x", .len = 1};
+	nsec until = clock_now() + PATIENCE;
+	struct kafka_delivery delivery;
+	struct kafka_producer *p;
+	struct error err;
+
+	settings.connection.options = NULL;
+	p = kafka_producer_create(&settings, &err);
+	ck_assert_msg(p, "%s", err.text);
+	create_topic(&cluster, p, "jobs", 1);
+	told = 0;
+	rd_kafka_mock_broker_set_down(cluster.mock, 1);
+	ck_assert_int_eq(kafka_produce(p, &record, &err), KAFKA_ACCEPTED);
+	while (told == 0 && clock_now() < until)
+		ck_assert(!kafka_producer_wait(p, NSEC_PER_SEC / 10));
+	ck_assert_int_gt(told, 0);
+	rd_kafka_mock_broker_set_up(cluster.mock, 1);
+	ck_assert(kafka_producer_wait(p, PATIENCE));
+	ck_assert(kafka_producer_delivered(p, &delivery));
+	ck_assert_msg(delivery.ok, "%s", delivery.error.text);
+	kafka_producer_destroy(p);
+	cluster_finish(&cluster);
+}
+END_TEST
+
 START_TEST(options_our_promises_hang_on_are_refused)
 {
 	static const char *const bad[][2] = {
@@ -614,7 +651,9 @@ END_TEST
 UNIT_TESTS(kafka, a_consumer_reads_what_it_wants_when_it_wants,
 	   offsets_outlive_members_and_partitions_move,
 	   an_oversized_message_is_refused_and_a_missing_partition_reported,
-	   a_full_queue_says_so_and_takes_more_later, options_our_promises_hang_on_are_refused,
+	   a_full_queue_says_so_and_takes_more_later,
+	   news_that_is_no_delivery_does_not_end_the_wait_for_one,
+	   options_our_promises_hang_on_are_refused,
 	   an_absent_cluster_holds_up_neither_birth_nor_death,
 	   the_admin_sees_topics_and_lag_and_moves_a_group,
 	   a_group_whose_coordinator_is_not_there_yet_is_asked_again,

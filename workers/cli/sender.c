@@ -76,12 +76,11 @@ static const struct destination *find_destination(struct sender *sender, const c
 	return fresh;
 }
 
-static size_t take_deliveries(struct sender *sender)
+static void take_deliveries(struct sender *sender)
 {
 	struct kafka_delivery delivery;
-	size_t count = 0;
 
-	for (; kafka_producer_delivered(sender->producer, &delivery); count++) {
+	while (kafka_producer_delivered(sender->producer, &delivery)) {
 		AUTO(xfree) struct pending *pending = delivery.token;
 		struct sent sent = {.id = pending->id,
 				    .line = pending->line,
@@ -92,18 +91,18 @@ static size_t take_deliveries(struct sender *sender)
 
 		sender->told(sender->context, &sent);
 	}
-	return count;
 }
 
 /* Waits for deliveries; false after too long a silence. */
 static bool await_deliveries(struct sender *sender, struct error *err)
 {
-	kafka_producer_wait(sender->producer, SILENCE);
-	return take_deliveries(sender) > 0 ||
-	       error_set(err, ERROR_RETRY,
-			 "Kafka has confirmed nothing for 30 s; %zu messages are on their way, "
-			 "of unknown fate",
-			 kafka_producer_unreported(sender->producer));
+	if (!kafka_producer_wait(sender->producer, SILENCE))
+		return error_set(err, ERROR_RETRY,
+				 "Kafka has confirmed nothing for 30 s; %zu messages are on their "
+				 "way, of unknown fate",
+				 kafka_producer_unreported(sender->producer));
+	take_deliveries(sender);
+	return true;
 }
 
 bool sender_send(struct sender *sender, const struct parcel *parcel, size_t line, struct error *err)
