@@ -43,7 +43,7 @@ END $$;
 CREATE TRIGGER watch AFTER INSERT OR UPDATE ON allowances FOR EACH ROW EXECUTE FUNCTION watch();
 """
 TURN = """SELECT * FROM sluice.allow_turn(gen_random_uuid(), 64, '{%d}', ARRAY[NULL::uuid], '{3}', '{1}',
-'{0}', '{-1}', '{-1}', '{0}', '{0}', '{f}');
+'{0}', '{-1}', '{-1}', '{0}', '{0}', '{f}', '{6}');
 """
 
 
@@ -190,7 +190,7 @@ def turn_of(fleet, row, worker, lease, need):
     known = f"'{lease}'::uuid" if lease else "NULL::uuid"
     return fleet.sql("SELECT granted, lease_id FROM allow_turn("
                      f"'00000000-0000-7000-8000-{worker:012}', 2, '{{{row}}}', ARRAY[{known}], '{{{need}}}', '{{{need}}}', "
-                     "'{0}', '{-1}', '{-1}', '{0}', '{0}', '{f}')")[0]
+                     "'{0}', '{-1}', '{-1}', '{0}', '{0}', '{f}', '{6}')")[0]
 
 
 def makes_a_call_of_crumbs(fleet):
