@@ -206,12 +206,6 @@ static bool is_unknown(const struct reply *reply)
 	return reply->kind == REPLY_LOST || (reply->billed && !reply->usage.known);
 }
 
-/* What the cached tokens would have cost more without the cache. */
-static pico saved_by_cache(const struct price *price, const struct usage *usage)
-{
-	return price ? usage->cache_read * (price->rates.input - price->rates.cache_read) : 0;
-}
-
 static void close_attempt(const struct court *court, const struct hearing *h,
 			  const struct reply *reply, struct settlement *s)
 {
@@ -232,7 +226,7 @@ static void close_attempt(const struct court *court, const struct hearing *h,
 			   : is_unknown(reply)		  ? "unknown"
 							  : "closed";
 	s->cost = s->billed ? price_cost(price, &reply->usage) : 0;
-	s->cache_saving = s->billed ? saved_by_cache(price, &reply->usage) : 0;
+	s->cache_saving = s->billed ? price_cache_saving(price, &reply->usage) : 0;
 	utf8_copy(s->answered_model, sizeof(s->answered_model), reply->model);
 	utf8_copy(s->request_id, sizeof(s->request_id), reply->request_id);
 	if (*reply->code || *reply->message) {

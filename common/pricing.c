@@ -176,6 +176,16 @@ pico price_cost(const struct price *price, const struct usage *usage)
 	return plus(plus(in, cached), times(usage->output, rates->output));
 }
 
+pico price_cache_saving(const struct price *price, const struct usage *usage)
+{
+	const struct rates *rates;
+
+	if (!price || !usage->known)
+		return 0;
+	rates = rates_for(price, prompt_of(usage));
+	return times(usage->cache_read, rates->input - rates->cache_read);
+}
+
 static pico larger(pico a, pico b)
 {
 	return a > b ? a : b;

@@ -60,6 +60,10 @@ const struct price *price_book_find(const struct price_book *book, const char *p
 /* PICO_UNPRICED without a price, or where the provider did not tell the usage. */
 pico price_cost(const struct price *price, const struct usage *usage);
 
+/* What its cached tokens would have cost more without the cache, at the same rates; 0 without a
+ * price. */
+pico price_cache_saving(const struct price *price, const struct usage *usage);
+
 /*
  * The most a call can cost: every input token at its dearest class, the output
  * cap used up. PICO_UNPRICED without a price.

@@ -164,6 +164,19 @@ START_TEST(a_prompt_above_the_threshold_is_priced_whole_at_the_long_prices)
 }
 END_TEST
 
+START_TEST(a_cache_saves_at_the_prices_that_the_prompt_is_priced_at)
+{
+	struct usage u = {.known = true, .input = 271000, .cache_read = 1000, .output = 10};
+	struct usage untold = {.cache_read = 1000};
+
+	ck_assert_int_eq(price_cache_saving(row("gpt-5.6-luna"), &u), 1000 * (200000 - 20000));
+	u.cache_read++;
+	ck_assert_int_eq(price_cache_saving(row("gpt-5.6-luna"), &u), 1001 * (400000 - 40000));
+	ck_assert_int_eq(price_cache_saving(NULL, &u), 0);
+	ck_assert_int_eq(price_cache_saving(row("gpt-5.6-luna"), &untold), 0);
+}
+END_TEST
+
 START_TEST(without_a_price_or_a_usage_a_call_is_unpriced_and_never_free)
 {
 	struct usage told = {.known = true, .input = 1};
@@ -241,6 +254,7 @@ END_TEST
 UNIT_TESTS(pricing, a_call_is_priced_by_snapshot_then_name_then_what_was_asked_at_its_time,
 	   a_name_too_long_for_any_row_is_unpriced, every_class_of_tokens_has_its_own_price,
 	   a_prompt_above_the_threshold_is_priced_whole_at_the_long_prices,
+	   a_cache_saves_at_the_prices_that_the_prompt_is_priced_at,
 	   without_a_price_or_a_usage_a_call_is_unpriced_and_never_free,
 	   nonsense_counts_never_wrap_and_never_pay_us, no_call_costs_more_than_its_bound,
 	   a_bound_is_reached_by_the_dearest_way_to_make_the_call,
