@@ -83,6 +83,11 @@ static void put_wanted(json_t *question, const struct job *job, const struct tas
 	json_object_set_new(question, "needs_confidence", json_boolean(task->needs_confidence));
 }
 
+bool answer_key_wanted(const struct config *config, const struct job *job)
+{
+	return !job->thin && !job->tools && config_task(config, job->task)->cache_ttl > 0;
+}
+
 struct digest answer_key_of(const struct config *config, const struct job *job,
 			    const struct tier *tier, const json_t *schema)
 {

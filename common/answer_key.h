@@ -12,12 +12,17 @@
 #ifndef SLUICE_ANSWER_KEY_H
 #define SLUICE_ANSWER_KEY_H
 
+#include <stdbool.h>
+
 #include "config.h"
 #include "digest.h"
 #include "job.h"
 #include "json.h"
 
 #define ANSWER_KEY_VERSION 1
+
+/* Whether its answer is kept and looked for at all. Calls of tools are no answers to give again. */
+bool answer_key_wanted(const struct config *config, const struct job *job);
 
 /* Of a job with its payload, in that tier. The schema is the one that holds: the job's, or its
  * task's. */

@@ -250,6 +250,10 @@ void hearing_decide(const struct hearing *h, struct settlement *s, const char *s
 	s->tier = h->tier->name;
 	s->attempts = h->memo->attempts;
 	s->spent = h->memo->spent;
+	if (h->answer_key && h->leads && strcmp(state, "CLAIMED") != 0) {
+		s->has_key = true;
+		s->answer_key = *h->answer_key;
+	}
 }
 
 static char *event_headers(const struct hearing *h, const struct uuid *event_id, const char *kind)
@@ -438,13 +442,32 @@ static void describe(struct settlement *s, const struct reply *reply, const stru
 	utf8_copy(s->detail, sizeof(s->detail), text);
 }
 
-static void accept(const struct hearing *h, const struct verdict *verdict,
-		   const struct check *check, struct settlement *s)
+static void accept(const struct court *court, const struct hearing *h,
+		   const struct verdict *verdict, const struct check *check, struct settlement *s)
 {
 	hearing_decide(h, s, "DONE", verdict->reason);
 	s->unmeasured = verdict->unmeasured;
 	s->confidence = check->finding.confidence;
 	answer_with(s, check->answer, check->len, check->is_json);
+	if (h->answer_key) {
+		s->has_key = true;
+		s->answer_key = *h->answer_key;
+		s->keep_for = config_task(court->config, h->job->task)->cache_ttl;
+	}
+}
+
+void hearing_recall(const struct court *court, const struct hearing *h, struct settlement *s,
+		    const struct recalled *answer)
+{
+	const struct endpoint *endpoint = config_endpoint(court->config, answer->provider);
+
+	hearing_decide(h, s, "DONE", "cached");
+	s->unmeasured = answer->unmeasured;
+	s->confidence = answer->confidence;
+	answer_with(s, answer->output, answer->len, answer->is_json);
+	utf8_copy(s->answered_model, sizeof(s->answered_model), answer->model);
+	s->provider = endpoint ? endpoint->name : NULL;
+	s->model = s->answered_model;
 }
 
 static void keep(struct sequel *sequel, const char *reason, nsec wait)
@@ -503,7 +526,7 @@ static void follow(const struct court *court, const struct hearing *h,
 	s->model = *s->answered_model ? s->answered_model : h->candidate->model;
 	switch (verdict->next) {
 	case NEXT_ACCEPT:
-		accept(h, verdict, check, s);
+		accept(court, h, verdict, check, s);
 		break;
 	case NEXT_DEGRADE:
 		hearing_decide(h, s, "DONE", verdict->reason);

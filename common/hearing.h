@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "config.h"
 #include "contract.h"
+#include "digest.h"
 #include "memo.h"
 #include "pricing.h"
 #include "provider.h"
@@ -55,6 +56,9 @@ struct hearing {
 	nsec calling;
 	nsec total;
 
+	const struct digest *answer_key; /* of its question; NULL: its answer is not kept */
+	bool leads;			 /* others wait for its answer, or may */
+
 	/* The attempt; not asked where it ends without one. */
 	const struct intent *intent;
 	int32_t attempt_day;
@@ -85,6 +89,21 @@ bool hearing_has_static(const struct court *court, const struct hearing *hearing
  * one, makes DEAD a degraded DONE. */
 void hearing_end(const struct court *court, const struct hearing *hearing, struct settlement *s,
 		 const char *state, const char *reason, const char *detail, nsec wait);
+
+/* The answer that somebody else was called for. Borrowed. */
+struct recalled {
+	const char *provider;
+	const char *model;
+	const char *output;
+	size_t len;
+	bool is_json;
+	bool unmeasured;
+	double confidence; /* NAN: unmeasured */
+};
+
+/* A decision without a call: done, by an answer from the cache. */
+void hearing_recall(const struct court *court, const struct hearing *hearing, struct settlement *s,
+		    const struct recalled *answer);
 
 /* The fields of a decision that every one has. */
 void hearing_decide(const struct hearing *hearing, struct settlement *s, const char *state,

@@ -46,6 +46,8 @@
 	X(COUNTER, rejects_total, "reason",                                                       \
 	  "Messages rejected to the dead topic with their bytes")                                 \
 	X(COUNTER, pulled_total, "kind", "Jobs pulled from Postgres: due, orphan, handed_back")   \
+	X(COUNTER, recalls_total, "result",                                                       \
+	  "Jobs that asked the answer cache: hit, lead, wait, go")                                \
 	X(COUNTER, intake_blocked_total, "reason",                                                \
 	  "Times intake stood still: room, quota, read-ahead, postgres, heartbeat")               \
 	X(GAUGE, intake_blocked, "business_unit",                                                 \

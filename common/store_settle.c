@@ -171,6 +171,24 @@ static void add_debts(struct pg_args *args, struct settlement *const *all, size_
 	}
 }
 
+/* Only of decisions that end or move the job: as long as it is ours it goes on leading. */
+static void add_questions(struct pg_args *args, struct settlement *const *all, size_t count)
+{
+	int job = pg_array(args, PG_UUID), epoch = pg_array(args, PG_INT4),
+	    key = pg_array(args, PG_BYTES), keep = pg_array(args, PG_INT8);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct settlement *s = all[i];
+
+		if (!s->decides || !s->has_key)
+			continue;
+		pg_push_uuid(args, job, &s->job_id);
+		pg_push_int(args, epoch, s->epoch);
+		pg_push_bytes(args, key, s->answer_key.bytes, sizeof(s->answer_key.bytes));
+		pg_push_big(args, keep, (int64_t)(s->keep_for / NSEC_PER_MSEC));
+	}
+}
+
 struct pg_args *store_settle_args(struct settlement *const *settlements, size_t count)
 {
 	struct pg_args *args = pg_args_create();
@@ -178,5 +196,6 @@ struct pg_args *store_settle_args(struct settlement *const *settlements, size_t 
 	add_closings(args, settlements, count);
 	add_decisions(args, settlements, count);
 	add_debts(args, settlements, count);
+	add_questions(args, settlements, count);
 	return args;
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "digest.h"
 #include "job.h"
 #include "money.h"
 #include "pg.h"
@@ -76,6 +77,11 @@ struct settlement {
 	char detail[400];
 	char *output; /* owned; NULL: none */
 	size_t output_len;
+
+	/* The question, where the task keeps answers and the job was called for it. */
+	bool has_key;
+	struct digest answer_key;
+	nsec keep_for; /* its answer is given again for so long; 0: it is none to keep */
 
 	struct debt debts[MAX_DEBTS];
 	size_t debt_count;

@@ -9,7 +9,7 @@ WITH sums AS (
 	LEFT JOIN (
 		SELECT attempt_id, month, max(kind) AS kind, sum(amount) AS amount,
 			sum(input + cache_read + cache_write + cache_write_1h) AS input, sum(output) AS output
-		FROM ledger WHERE kind <> 'adjustment' GROUP BY 1, 2
+		FROM ledger WHERE kind NOT IN ('adjustment', 'share') GROUP BY 1, 2
 	) l ON l.month = date_trunc('month', a.day)::date AND l.attempt_id = a.attempt_id
 	WHERE b.state = 'imported' GROUP BY b.batch_id
 )

@@ -13,7 +13,7 @@ WITH sums AS (
 	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 ), rows AS (
 	SELECT date_trunc('hour', sent_at) AS hour, business_unit, feature, environment, usage_tier, task, provider, model, tier, lane,
-		kind, purpose, count(*) AS calls, count(*) FILTER (WHERE amount IS NULL) AS unpriced, coalesce(sum(amount), 0) AS amount,
+		kind, purpose, count(*) FILTER (WHERE kind <> 'share') AS calls, count(*) FILTER (WHERE amount IS NULL) AS unpriced, coalesce(sum(amount), 0) AS amount,
 		sum(input) AS input, sum(cache_read) AS cache_read, sum(cache_write + cache_write_1h) AS cache_write, sum(output) AS output
 	FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 )

@@ -15,7 +15,7 @@ WITH one_at_a_time AS MATERIALIZED (
 	RETURNING a.attempt_id
 ), booked AS (
 	SELECT l.attempt_id, coalesce(sum(l.amount), 0) AS net, coalesce(max(l.seq) FILTER (WHERE l.kind = 'adjustment'), -1) + 1 AS seq,
-		bool_or(l.kind <> 'adjustment' AND l.amount IS NULL) AND NOT bool_or(l.kind = 'adjustment') AS unpriced
+		bool_or(l.kind IN ('charge', 'unknown') AND l.amount IS NULL) AND NOT bool_or(l.kind = 'adjustment') AS unpriced
 	FROM ledger l
 	WHERE l.attempt_id IN (SELECT attempt FROM bill UNION SELECT attempt_id FROM closed)
 	GROUP BY l.attempt_id
@@ -29,7 +29,7 @@ WITH one_at_a_time AS MATERIALIZED (
 	SELECT l.month, l.attempt_id, 'adjustment', w.seq::smallint, l.job_id, l.run, l.hop, l.sent_at, w.amount, l.free_plan, l.lane,
 		l.business_unit, l.feature, l.environment, l.usage_tier, l.user_name, l.task, l.prompt_name, l.prompt_version, l.provider,
 		l.model, l.credential, l.tier, l.mode, l.purpose
-	FROM wrong w JOIN ledger l ON l.attempt_id = w.attempt_id AND l.kind <> 'adjustment'
+	FROM wrong w JOIN ledger l ON l.attempt_id = w.attempt_id AND l.kind IN ('charge', 'unknown')
 	RETURNING *
 ), summed AS (
 	INSERT INTO rollup_deltas (hour, business_unit, feature, environment, usage_tier, task, provider, model, tier, lane,

@@ -14,7 +14,7 @@ WITH rows AS (
 	FROM rows r WHERE to_jsonb(r) @> $7::jsonb
 )
 SELECT coalesce(d1, '') AS d1, coalesce(d2, '') AS d2, coalesce(d3, '') AS d3, coalesce(d4, '') AS d4,
-	(count(*) FILTER (WHERE kind <> 'adjustment'))::text AS "calls#",
+	(count(*) FILTER (WHERE kind NOT IN ('adjustment', 'share')))::text AS "calls#",
 	trim_scale(coalesce(sum(amount), 0) / 1e12)::text AS "usd#",
 	trim_scale(coalesce(sum(amount) FILTER (WHERE purpose <> 'accepted'), 0) / 1e12)::text AS "usd not accepted#",
 	trim_scale(coalesce(sum(amount) FILTER (WHERE purpose = 'unknown'), 0) / 1e12)::text AS "usd unknown#",

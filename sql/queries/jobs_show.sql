@@ -30,8 +30,9 @@ SELECT json_build_object(
 		FROM attempts a LEFT JOIN (
 			SELECT attempt_id, sum(input + cache_read + cache_write + cache_write_1h) AS input, sum(output) AS output,
 				sum(amount) AS amount, bool_or(amount IS NULL) AS unpriced
-			FROM ledger WHERE job_id = $1 GROUP BY attempt_id) l USING (attempt_id)
+			FROM ledger WHERE job_id = $1 AND kind <> 'share' GROUP BY attempt_id) l USING (attempt_id)
 		WHERE a.job_id = j.job_id), '[]'),
+	'shared_usd', (SELECT trim_scale(sum(l.amount) / 1e12)::text FROM ledger l WHERE l.job_id = $1 AND l.kind = 'share'),
 	'owed', coalesce((
 		SELECT json_agg(json_build_object('kind', o.kind, 'topic', o.topic, 'tries', o.tries) ORDER BY o.created_at)
 		FROM outbox o WHERE o.job_id = j.job_id), '[]')

@@ -6,6 +6,8 @@
 --   $17 input, $18 cache read, $19 cache write, $20 cache write 1h, $21 output, $22 reasoning, $23 cache saving
 --  decisions: $24 job id, $25 epoch, $26 state, $27 hop, $28 tier, $29 lane, $30 wait ms, $31 reason, $32 progress,
 --   $33 degraded, $34 unmeasured, $35 is json, $36 attempts, $37 confidence, $38 cost, $39 provider, $40 model, $41 detail, $42 output
+--  questions, of jobs whose task keeps answers: $51 job id, $52 epoch of the decision, $53 key, $54 how long its answer is
+--   given again in ms (0: it is none to keep). Without any nothing is done for them.
 --  debts: $43 job id, $44 event id, $45 kind, $46 topic, $47 key, $48 headers, $49 body, $50 epoch of the decision that owes it
 -- A group may hold two decisions on one job, ours and a zombie's of our own: only that of the row's epoch counts.
 -- Rows are found by their whole keys, one by one and in the keys' order, so that no plan reads a table: what is asked
@@ -117,5 +119,18 @@ WITH closing AS MATERIALIZED (
 	UPDATE allowances a SET reserved = a.reserved - s.freed, charged = a.charged + s.charge, unknown = a.unknown + s.doubt,
 		excess = greatest(0, a.charged + s.charge + a.reserved - s.freed - a.cap)
 	FROM locked l JOIN shifts s USING (allowance_id) WHERE a.allowance_id = l.allowance_id
+), question AS MATERIALIZED (
+	SELECT q.key, q.ttl_ms, d.*, d.state = 'DONE' AND q.ttl_ms > 0 AS keeps
+	FROM unnest($51::uuid[], $52::int[], $53::bytea[], $54::int8[]) AS q(job_id, epoch, key, ttl_ms)
+	JOIN decided d USING (job_id, epoch)
+), kept AS MATERIALIZED ( -- by functions, so that whoever has no question pays for none of their plans
+	SELECT keep_answer(q.key, q.ttl_ms, q.day, q.job_id, q.tier, q.provider, q.model, q.is_json, q.unmeasured, q.confidence, q.output)
+	FROM (SELECT * FROM question WHERE keeps ORDER BY key) q
+), released AS MATERIALIZED ( -- in the order of the keys, after the charge is in the ledger
+	SELECT release_followers(array_agg(q.key ORDER BY q.key), array_agg(q.job_id ORDER BY q.key), array_agg(
+		CASE WHEN q.keeps THEN 'kept' WHEN q.state = 'PARKED' THEN 'parked' WHEN q.state = 'CANCELLED' THEN 'left' ELSE 'failed' END
+		ORDER BY q.key), array_agg(b.attempt_id ORDER BY q.key), array_agg(b.month ORDER BY q.key))
+	FROM question q LEFT JOIN booked b ON b.job_id = q.job_id AND b.kind = 'charge' AND b.purpose = 'accepted'
+	HAVING count(*) > 0
 )
-SELECT job_id, epoch FROM decided
+SELECT job_id, epoch FROM decided WHERE (SELECT count(*) FROM kept) + (SELECT count(*) FROM released) >= 0

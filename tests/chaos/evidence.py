@@ -71,16 +71,23 @@ class Evidence:
         """By attempt, a list of (kind, pico-dollars or None)."""
         found = collections.defaultdict(list)
         for attempt, kind, amount in self.sql(
-                "SELECT attempt_id, kind, amount FROM ledger ORDER BY kind, seq"):
+                "SELECT attempt_id, kind, amount FROM ledger WHERE kind <> 'share' ORDER BY kind, seq"):
             found[attempt].append((kind, None if amount is None else int(amount)))
         return found
+
+    @functools.cached_property
+    def shares(self):
+        """By attempt that several jobs shared: what its shares sum to, and how many there are."""
+        return {attempt: (int(amount), int(count)) for attempt, amount, count in self.sql(
+            "SELECT attempt_id, sum(amount), count(*) FROM ledger WHERE kind = 'share' GROUP BY 1")}
 
     @functools.cached_property
     def deciding(self):
         """By job and run, the attempts whose money the ledger says bought the answer."""
         found = collections.defaultdict(list)
         for job, run, attempt in self.sql(
-                "SELECT DISTINCT job_id, run, attempt_id FROM ledger WHERE purpose = 'accepted'"):
+                "SELECT DISTINCT job_id, run, attempt_id FROM ledger WHERE purpose = 'accepted' "
+                "AND kind <> 'share'"):
             found[job, int(run)].append(attempt)
         return found
 

@@ -22,6 +22,7 @@ FACTS.json says what the driver did:
     took, bound                        seconds from the end of the faults to the end of the work
     balances                           table with every commit of a budget's balance
     limited                            calls the provider refused because of its limits
+    cache                              tasks keep answers: a job may be done without a call of its own
     batches [..]                       what the provider's list of batches says
     webhooks {jobs {id: secrets}, posts [{job, status, id, timestamp, signature, body}], forbidden}
 
@@ -173,6 +174,9 @@ def ledger_is_bill(facts, seen):
         if attempt not in seen.bill:
             v.look([kind for kind, _ in rows] == ["unknown"] or sum(a or 0 for _, a in rows) == 0,
                    f"booked, but not billed: attempt {attempt} {rows}")
+    for attempt, (amount, count) in seen.shares.items():
+        v.look(amount == 0 and count > 1 and "charge" in [kind for kind, _ in seen.ledger.get(attempt, [])],
+               f"attempt {attempt} is shared in {count} rows that sum to {amount}")
     for attempt in seen.attempts.values():
         v.look(attempt.state != "sent", f"attempt {attempt.id} of job {attempt.job} is still open")
     v.note = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
@@ -226,7 +230,8 @@ def no_needless_calls(facts, seen):
         for job, told in facts["jobs"].items():
             called = any((job, run) in calls for run in range(told["runs"]))
             results = seen.results.get((job, 0))
-            if results and results[0]["outcome"] == "DONE":
+            if results and results[0]["outcome"] == "DONE" and \
+                    not (facts["cache"] and results[0]["reason"] == "cached"):
                 v.look(called, f"job {job} is done without a call")
     if every:
         v.note = f"{sum(every.values()) / len({hop[:2] for hop in every}):.3f} calls a run"
@@ -509,7 +514,7 @@ def read_facts(path):
     with open(path, encoding="utf-8") as file:
         facts = json.load(file)
     for name, empty in (("jobs", {}), ("cancelled", {}), ("poison", []), ("conflicts", []),
-                        ("calls_once", False), ("spoilt", []), ("first_hop", 0),
+                        ("calls_once", False), ("cache", False), ("spoilt", []), ("first_hop", 0),
                         ("groups", {facts["group"]: list(facts["topics"])})):
         facts.setdefault(name, empty)
     return facts

@@ -74,8 +74,10 @@ def read_bill(path):
 
 
 def read_ledger(fleet):
+    same(fleet.sql("SELECT attempt_id, sum(amount) FROM ledger WHERE kind = 'share' GROUP BY 1 HAVING sum(amount) <> 0"), [],
+         "calls whose shares do not sum to nothing")
     rows = collections.defaultdict(list)
-    for attempt, kind, amount in fleet.sql("SELECT attempt_id, kind, amount FROM ledger"):
+    for attempt, kind, amount in fleet.sql("SELECT attempt_id, kind, amount FROM ledger WHERE kind <> 'share'"):
         rows[attempt].append((kind, None if amount is None else int(amount)))
     return rows
 

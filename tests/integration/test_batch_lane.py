@@ -27,8 +27,19 @@ def ledger_lanes(fleet):
     return dict(fleet.sql("SELECT a.mode, count(*) FROM ledger l JOIN attempts a USING (attempt_id) GROUP BY 1"))
 
 
+def answered_before(fleet, ids):
+    claim("what a batch has answered is given again where calls are made one by one")
+    question = {"task": "kept", "business_unit": "search",
+                "prompt": {"name": "spam", "version": "3", "messages": [{"role": "user", "content": "Again?"}]}}
+    for lane, reason in (("batch", "accepted"), ("normal", "cached")):
+        made = fleet.produce([fleet.job(lane=lane, **question)])
+        ids += made
+        wait_for_ends(fleet, len(ids), 60)
+        same(fleet.value(f"SELECT reason FROM results WHERE job_id = '{made[0]}'"), reason, f"the outcome in lane {lane}")
+
+
 def happy():
-    with BatchFleet("test_batch_lane", simulator=options(), config=config()) as fleet:
+    with BatchFleet("test_batch_lane", simulator=options(), config=dict(config(), tasks={"kept": {"cache_ttl": "1h"}})) as fleet:
         fleet.start("sync")
         fleet.batcher("one")
         claim(f"{JOBS} jobs in batches of both providers end once, at half price")
@@ -36,6 +47,7 @@ def happy():
         ids = mixed_jobs(fleet, JOBS)
         wait_for_ends(fleet, len(ids), 120)
         say(f"{JOBS} jobs in {time.monotonic() - began:.1f} s")
+        answered_before(fleet, ids)
         check_creates(fleet)
         states, money = promises.check_all(fleet, ids)
         sure(int(states["DONE"]) > 0.9 * JOBS, f"most are done: {states}")

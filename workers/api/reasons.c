@@ -28,6 +28,8 @@ static const struct {
 	{"orphan", "its worker died; the next one with room takes it"},
 	{"handed_back", "its worker was stopped; the next one with room takes it"},
 	{"approval", "somebody must approve it"},
+	{"same_job",
+	 "exactly the same is being asked for another job; its answer, and its cost, are for both"},
 	{"cancel", "it is being cancelled"},
 };
 

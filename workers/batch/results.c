@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer_key.h"
 #include "batcher.h"
 #include "ensure.h"
 #include "failpoint.h"
@@ -365,8 +366,14 @@ static struct settlement *judge(struct batcher *w, struct batch *batch, struct m
 	AUTO(xfree) char *note = TAKE(m->memo.repair_note);
 	struct sequel sequel;
 	struct reply reply;
+	struct digest key;
 
 	read_reply(batch, result, &reply);
+	if (answer_key_wanted(w->config, m->job)) {
+		key = answer_key_of(w->config, m->job, m->tier,
+				    m->contract ? m->contract->document : NULL);
+		hearing.answer_key = &key;
+	}
 	hearing_judge(&w->court, &hearing, &reply, s, &sequel);
 	mind_quotes(m, &reply, &sequel, answer, note);
 	if (m->cancel_requested)

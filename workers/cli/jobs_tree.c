@@ -29,11 +29,11 @@ static void print_fact(const char *name, const char *text)
 
 static void print_facts(const json_t *job)
 {
-	static const char *const names[] = {"business_unit", "feature",	    "environment",
-					    "usage_tier",    "user",	    "task",
-					    "plan",	     "prompt_name", "prompt_version",
-					    "tier",	     "lane",	    "created_at",
-					    "changed_at",    "due",	    "worker"};
+	static const char *const names[] = {
+		"business_unit",  "feature", "environment", "usage_tier",
+		"user",		  "task",    "plan",	    "prompt_name",
+		"prompt_version", "tier",    "lane",	    "created_at",
+		"changed_at",	  "due",     "worker",	    "shared_usd"};
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		print_fact(names[i], json_text(job, names[i], NULL));

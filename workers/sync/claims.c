@@ -346,6 +346,8 @@ struct work *claims_adopt(struct worker *w, struct work *work, const struct clai
 	if (work->prepared) {
 		work->attempt_day = claimed->day;
 		starts_send(w, work, now);
+	} else if (recalls_wants(w, work)) {
+		recalls_add(w, work);
 	} else {
 		work_move(&w->works, work, WORK_READY);
 	}

@@ -23,10 +23,11 @@ size_t intake_room(const struct worker *w, nsec now)
 	size_t most = w->config->worker.max_in_flight;
 	size_t ready = works_in(works, WORK_READY) - works_stalled(works, now);
 	size_t busy = works_in(works, WORK_CLAIMING) + ready + works_in(works, WORK_INTENDING) +
-		      works_in(works, WORK_CALLING);
+		      works_in(works, WORK_CALLING) + works_in(works, WORK_RECALLING);
 	size_t held = works_in(works, WORK_CLAIMING) + works_in(works, WORK_READY) +
 		      works_in(works, WORK_INTENDING) + works_in(works, WORK_CALLING) +
-		      works_in(works, WORK_SETTLING) + works_in(works, WORK_WAITING);
+		      works_in(works, WORK_SETTLING) + works_in(works, WORK_WAITING) +
+		      works_in(works, WORK_RECALLING);
 
 	if (busy >= most || held >= 3 * most)
 		return 0;
@@ -212,7 +213,7 @@ static void take_job(struct worker *w, struct claim_group *group,
 		work->park_reason = "share"; /* due at once: pulled when it is its unit's turn */
 		readahead_parked(w, work, now);
 	}
-	if (!job->thin && !work->doomed && !work->park_reason)
+	if (!job->thin && !work->doomed && !work->park_reason && !recalls_wants(w, work))
 		starts_prepare(w, work, now);
 	group->works = xrealloc(group->works, (group->count + 1) * sizeof(struct work *));
 	group->works[group->count++] = work;

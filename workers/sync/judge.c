@@ -41,6 +41,8 @@ static struct hearing hearing_of(struct worker *w, struct work *work, nsec now)
 		.candidate = work->candidate,
 		.is_probe = work->is_probe || work->is_credential_probe,
 		.random = random_next(&w->random),
+		.answer_key = work->has_key ? &work->answer_key : NULL,
+		.leads = work->leads,
 	};
 }
 
@@ -102,6 +104,18 @@ struct settlement *judge_end(struct worker *w, struct work *work, const char *st
 	struct settlement *s = settlement_create();
 
 	hearing_end(&court, &hearing, s, state, reason, detail, wait);
+	hearing_tell(&court, &hearing, s);
+	return s;
+}
+
+struct settlement *judge_recall(struct worker *w, struct work *work, const struct recalled *answer,
+				nsec now)
+{
+	struct court court = court_of(w);
+	struct hearing hearing = hearing_of(w, work, now);
+	struct settlement *s = settlement_create();
+
+	hearing_recall(&court, &hearing, s, answer);
 	hearing_tell(&court, &hearing, s);
 	return s;
 }

@@ -152,7 +152,8 @@ void work_destroy(struct works *works, struct work *work)
 #define TO(state) (1u << WORK_##state)
 
 static const unsigned next_states[] = {
-	[WORK_CLAIMING] = TO(READY) | TO(CALLING) | TO(SETTLING),
+	[WORK_CLAIMING] = TO(RECALLING) | TO(READY) | TO(CALLING) | TO(SETTLING),
+	[WORK_RECALLING] = TO(READY) | TO(SETTLING),
 	[WORK_READY] = TO(INTENDING) | TO(WAITING) | TO(SETTLING),
 	[WORK_INTENDING] = TO(CALLING) | TO(READY) | TO(SETTLING),
 	[WORK_CALLING] = TO(SETTLING),

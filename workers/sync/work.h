@@ -7,6 +7,9 @@
  *	                |        v                      |
  *	                +---- WAITING <-----------------+   kept: repair, retry, next candidate
  *
+ * A job whose task keeps answers is RECALLING between CLAIMING and READY: asked
+ * is whether its answer is there, or being made (then it is parked, and gone).
+ *
  * READY jobs of a tier are started in fair order: they wait in its line.
  * CLAIMING with an intent goes straight to CALLING when the claim has
  * committed. Every state is left by one function of the file that is named for
@@ -21,6 +24,7 @@
 #include "clock.h"
 #include "config.h"
 #include "contract.h"
+#include "digest.h"
 #include "fair_queue.h"
 #include "http.h"
 #include "job.h"
@@ -31,6 +35,7 @@
 
 #define WORK_STATES(X)                                                      \
 	X(CLAIMING)  /* in a claim group; not ours yet */                   \
+	X(RECALLING) /* ours; whether its answer is there is asked */       \
 	X(READY)     /* ours; to be started as soon as something is free */ \
 	X(INTENDING) /* the intent of its call is on its way to Postgres */ \
 	X(CALLING)   /* the request is on the wire */                       \
@@ -64,6 +69,11 @@ struct work {
 	nsec park_until;	 /* wall clock; 0: due at once */
 	bool won;
 	struct memo memo;
+
+	/* Its question, where its task keeps answers. */
+	bool has_key;
+	bool leads; /* it is called for all who ask the same */
+	struct digest answer_key;
 
 	/* Where its message was; topic is an index of the worker's topics. */
 	size_t topic;

@@ -95,6 +95,9 @@ static void dispatch(struct worker *w, struct pg_answer *answer, nsec now)
 	case REQUEST_PULL:
 		claims_answer(w, request, answer, now);
 		break;
+	case REQUEST_RECALL:
+		recalls_answer(w, request, answer, now);
+		break;
 	case REQUEST_INTEND:
 		starts_answer(w, request, answer, now);
 		break;
@@ -144,6 +147,8 @@ static void send_again(struct worker *w, nsec now)
 		request->next = NULL;
 		if (request->kind == REQUEST_INTEND)
 			starts_resend(w, request);
+		else if (request->kind == REQUEST_RECALL)
+			recalls_resend(w, request);
 		else if (request->kind == REQUEST_SETTLE || request->kind == REQUEST_LOOK)
 			settles_resend(w, request);
 		else
@@ -363,6 +368,7 @@ void worker_destroy(struct worker *w)
 	free(w->dead_topic);
 	free(w->unsettled);
 	free(w->to_intend);
+	free(w->to_recall);
 	free(w->paid);
 	free(w);
 }
@@ -470,7 +476,8 @@ static bool wind_down(struct worker *w, nsec now)
 	if (!w->stop_at)
 		return false;
 	if (!w->handed_back && !w->claims && !w->filling &&
-	    works_in(&w->works, WORK_INTENDING) == 0 && pg_ready(w->pgs[PG_SWEEP]))
+	    works_in(&w->works, WORK_INTENDING) + works_in(&w->works, WORK_RECALLING) == 0 &&
+	    pg_ready(w->pgs[PG_SWEEP]))
 		keeper_hand_back(w, now);
 	if (works_in(&w->works, WORK_READY) + works_in(&w->works, WORK_WAITING) > 0)
 		w->handed_back = false; /* kept by a settlement since */
@@ -609,6 +616,7 @@ bool worker_run(struct worker *w, struct error *err)
 		be_alone(w, now);
 		intake_read(w, now);
 		claims_flush(w, now, false);
+		recalls_flush(w);
 		starts_run(w, now);
 		settles_flush(w, now, false);
 		outlet_flush(w, now);

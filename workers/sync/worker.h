@@ -4,6 +4,7 @@
  *
  *	intake   messages and due rows become claim groups
  *	claims   groups become rows that are ours
+ *	recalls  what was answered before is not called for again
  *	starts   ours become intents, intents become calls
  *	calls    replies become verdicts
  *	settles  verdicts become rows, money and debts
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "hearing.h"
 #include "http.h"
 #include "kafka_consumer.h"
 #include "kafka_producer.h"
@@ -74,6 +76,7 @@ enum request_kind {
 	REQUEST_CLASSIFY, /* those of them that were not won */
 	REQUEST_REJECT,	  /* rejects [from, from + count) of the group */
 	REQUEST_PULL,
+	REQUEST_RECALL,
 	REQUEST_INTEND,
 	REQUEST_SETTLE,
 	REQUEST_LOOK,
@@ -107,7 +110,7 @@ struct request {
 	size_t from, count;
 	struct uuid claim_id;		 /* of a claim, a classify, a pull */
 	bool suspects;			 /* of a pull */
-	struct work **works;		 /* of an intend; the array is owned */
+	struct work **works;		 /* of an intend or a recall; the array is owned */
 	struct settlement **settlements; /* of a settle or look, owned with their contents */
 	char *path;			 /* of a replayed spool file, owned */
 	struct request *next;		 /* while it waits to be sent again */
@@ -151,6 +154,9 @@ struct worker {
 	struct work **to_intend; /* in INTENDING, waiting for company */
 	size_t to_intend_count;
 	nsec intend_at; /* when the first of them was put there */
+
+	struct work **to_recall; /* in RECALLING, to be asked for */
+	size_t to_recall_count;
 
 	struct settlement **unsettled; /* waiting for company */
 	size_t unsettled_count;
@@ -244,6 +250,14 @@ void claim_group_destroy(struct worker *w, struct claim_group *group);
 struct work *claims_adopt(struct worker *w, struct work *work, const struct claimed *claimed,
 			  nsec now);
 
+/* --- recalls.c --- */
+/* Whether a job is looked for in the cache before it is called. */
+bool recalls_wants(const struct worker *w, const struct work *work);
+void recalls_add(struct worker *w, struct work *work);
+void recalls_flush(struct worker *w);
+void recalls_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
+void recalls_resend(struct worker *w, struct request *request); /* takes it */
+
 /* --- starts.c --- */
 /* Check everything that is asked before a call; choose where it goes. True: work->intent is made.
  */
@@ -281,6 +295,10 @@ void judge_reply(struct worker *w, struct work *work, struct reply *reply, struc
 /* An end without a call: fills a decision for DEAD, CANCELLED or PARKED. */
 struct settlement *judge_end(struct worker *w, struct work *work, const char *state,
 			     const char *reason, const char *detail, nsec wait, nsec now);
+
+/* Done, by an answer from the cache. */
+struct settlement *judge_recall(struct worker *w, struct work *work, const struct recalled *answer,
+				nsec now);
 
 /* To another tier without a call: fills a decision for QUEUED. */
 bool judge_has_static(struct worker *w, struct work *work, nsec now);
