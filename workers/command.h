@@ -63,6 +63,8 @@ struct command {
 	X(keys_create)      \
 	X(keys_list)        \
 	X(keys_revoke)      \
+	X(cache_list)       \
+	X(cache_purge)      \
 	X(webhooks_list)    \
 	X(webhooks_show)    \
 	X(webhooks_resend)  \
