@@ -561,8 +561,14 @@ static void follow(const struct court *court, const struct hearing *h,
 	}
 }
 
-/* Whether the reply uses up an attempt: not where the job is as good as never sent, or was sent to
- * see whether others may be. */
+/* The candidate works for others: since it failed this job before, or since this call left, it has
+ * answered a call that left later. */
+static bool works_for_others(const struct hearing *h)
+{
+	return h->answered > (h->memo->failed_at > 0 ? h->memo->failed_at : h->left);
+}
+
+/* Whether the reply uses up an attempt: not where it tells nothing of the job. */
 static bool is_attempt(const struct hearing *h, const struct reply *reply)
 {
 	switch (reply->kind) {
@@ -570,19 +576,27 @@ static bool is_attempt(const struct hearing *h, const struct reply *reply)
 	case REPLY_CREDENTIAL:
 		return false;
 	case REPLY_UNAVAILABLE:
+		return !h->is_outage && works_for_others(h);
 	case REPLY_LOST:
 	case REPLY_GARBLED:
 	case REPLY_UNKNOWN_MODEL:
-		return !h->is_probe;
+		return !h->is_outage;
 	default:
 		return true;
 	}
+}
+
+static bool is_failure(const struct reply *reply)
+{
+	return reply->kind == REPLY_UNAVAILABLE || reply->kind == REPLY_LOST;
 }
 
 /* What the run has been through, this reply included. */
 static void remember(const struct hearing *h, const struct reply *reply, const struct settlement *s)
 {
 	h->memo->attempts += is_attempt(h, reply);
+	if (is_failure(reply))
+		h->memo->failed_at = clock_wall();
 	memo_spend(h->memo, is_unknown(reply) ? h->intent->bound : s->cost, &reply->usage);
 }
 
@@ -594,8 +608,10 @@ static void learn(const struct hearing *h, const struct task *task, const struct
 	if (reply->kind == REPLY_REFUSED)
 		memo->refusals++;
 	if (reply->kind == REPLY_ANSWER || reply->kind == REPLY_REFUSED ||
-	    reply->kind == REPLY_TRUNCATED)
+	    reply->kind == REPLY_TRUNCATED) {
 		memo->transient = 0;
+		memo->failed_at = 0;
+	}
 	memcpy(memo->signature, check->finding.signature, sizeof(memo->signature));
 	if (check->finding.valid && verdict->next != NEXT_ACCEPT && task->degraded_allowed)
 		memo_keep(memo, check->answer, check->len, check->is_json,

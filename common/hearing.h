@@ -11,6 +11,12 @@
  *	if (sequel.keeps)
  *		...             -- the same tier again, after sequel.wait: decide s->state
  *	hearing_tell(&court, &hearing, settlement);
+ *
+ * What counts against max_attempts: every call, but for those that tell nothing of the job.
+ * Throttled ones and those with a bad key never do. A failure of the provider that costs nothing
+ * (5xx, overloaded, no connection) does only if the candidate answered others meanwhile: an outage,
+ * however long, ends no job; a request that breaks a provider which works for others ends. A lost
+ * answer may have to be paid for, so it counts, until the candidate's breaker opens.
  */
 #ifndef SLUICE_HEARING_H
 #define SLUICE_HEARING_H
@@ -63,7 +69,11 @@ struct hearing {
 	const struct intent *intent;
 	int32_t attempt_day;
 	const struct candidate *candidate;
-	bool is_probe;	 /* of a breaker: sent for everyone, so its failure is not the job's */
+	nsec left;	/* when the call left; wall */
+	nsec answered;	/* when the last call left that the candidate has answered, whoever's; wall
+			 */
+	bool is_outage; /* the breaker has opened, or this was its probe: a failure is not the job's
+			 */
 	uint64_t random; /* for the back-off */
 };
 

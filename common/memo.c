@@ -69,6 +69,7 @@ void memo_read(struct memo *memo, const char *text)
 	memo->repairs = (int)json_integer_or(stored, "repairs", 0);
 	memo->refusals = (int)json_integer_or(stored, "refusals", 0);
 	memo->transient = (int)json_integer_or(stored, "transient", 0);
+	memo->failed_at = (nsec)json_integer_or(stored, "failed_at", 0);
 	memo->spent = json_bool_or(stored, "unpriced", false) ? PICO_UNPRICED
 							      : json_integer_or(stored, "spent", 0);
 	snprintf(memo->signature, sizeof(memo->signature), "%s",
@@ -104,7 +105,8 @@ char *memo_write(const struct memo *memo)
 	json_auto_t *stored = NULL;
 	const struct usage *u = &memo->usage;
 
-	if (memo->attempts == 0 && memo->avoided_count == 0 && !memo->fallback)
+	if (memo->attempts == 0 && memo->failed_at == 0 && memo->avoided_count == 0 &&
+	    !memo->fallback)
 		return NULL;
 	stored = json_pack("{s:i, s:i, s:i, s:i, s:I, s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
 			   "attempts", memo->attempts, "repairs", memo->repairs, "refusals",
@@ -116,6 +118,8 @@ char *memo_write(const struct memo *memo)
 			   (json_int_t)u->cache_write_1h, "output", (json_int_t)u->output,
 			   "reasoning", (json_int_t)u->reasoning);
 	ENSURE(stored);
+	if (memo->failed_at > 0)
+		json_object_set_new(stored, "failed_at", json_integer((json_int_t)memo->failed_at));
 	if (memo->avoided_count > 0)
 		json_object_set_new(stored, "avoided", write_avoided(memo));
 	if (memo->fallback)

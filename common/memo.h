@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "clock.h"
 #include "money.h"
 #include "usage.h"
 
@@ -23,11 +24,12 @@
 #define MEMO_MAX_FALLBACK 16384 /* bytes of an answer kept for a degraded end */
 
 struct memo {
-	int attempts; /* made in this run; throttled ones, bad keys and probes that fail are none */
+	int attempts; /* made in this run; what counts as one: hearing.h */
 	int repairs;  /* with the present model */
 	int refusals;
-	int transient; /* failures of the provider in a row */
-	pico spent;    /* PICO_UNPRICED: a part has no price */
+	int transient;	/* failures of the provider in a row */
+	nsec failed_at; /* the last of them, by the wall clock; 0: none since an answer */
+	pico spent;	/* PICO_UNPRICED: a part has no price */
 	struct usage usage;
 	char signature[96];		 /* of the last failure */
 	char *avoided[MEMO_MAX_AVOIDED]; /* "endpoint/model" that failed in this tier; owned */

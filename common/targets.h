@@ -38,6 +38,7 @@ struct target {
 	struct breaker breaker;
 	size_t in_flight;
 	nsec typical;  /* duration of a call, smoothed; 0: not measured */
+	nsec answered; /* when the latest call left that was answered, by the wall clock */
 	int64_t price; /* of a typical call, to compare; 0: not known */
 };
 

@@ -1,6 +1,7 @@
 #include "hearing.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ensure.h"
@@ -53,6 +54,7 @@ static void room_init(struct room *room)
 					 .lane = LANE_NORMAL,
 					 .memo = &room->memo,
 					 .intent = &room->intent,
+					 .left = clock_wall(),
 					 .candidate = &room->config->tiers[0].candidates[0]};
 }
 
@@ -75,14 +77,81 @@ static void judge(struct room *room, enum reply_kind kind)
 	reply_finish(&reply);
 }
 
-START_TEST(outages_use_up_attempts)
+START_TEST(an_outage_uses_up_no_attempt_however_long)
 {
 	struct room room;
 
 	room_init(&room);
+	room.hearing.answered = room.hearing.left; /* then it went down */
+	for (int i = 0; i < 99; i++) {
+		judge(&room, REPLY_UNAVAILABLE);
+		ck_assert_int_eq(room.memo.attempts, 0);
+		ck_assert_msg(room.sequel.keeps, "after %d failures", i + 1);
+	}
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(a_failure_while_others_are_answered_is_the_jobs_own)
+{
+	struct room room;
+
+	room_init(&room);
+	room.hearing.answered = room.hearing.left + 1;
 	judge(&room, REPLY_UNAVAILABLE);
 	ck_assert_int_eq(room.memo.attempts, 1);
+	judge(&room, REPLY_UNAVAILABLE); /* nobody has been answered since */
+	ck_assert_int_eq(room.memo.attempts, 1);
 	ck_assert(room.sequel.keeps);
+	room.hearing.answered = clock_wall() + 1;
+	judge(&room, REPLY_UNAVAILABLE);
+	ck_assert_str_eq(room.settlement->state, "DEAD");
+	ck_assert_str_eq(room.settlement->reason, "max_attempts");
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(when_it_failed_last_is_remembered_by_who_takes_it_over)
+{
+	struct room room;
+	nsec failed_at;
+
+	room_init(&room);
+	judge(&room, REPLY_UNAVAILABLE);
+	failed_at = room.memo.failed_at;
+	ck_assert_uint_gt(failed_at, 0);
+	ck_assert_int_eq(room.memo.attempts, 0);
+	{
+		char *text = memo_write(&room.memo);
+
+		ck_assert_ptr_nonnull(text);
+		memo_finish(&room.memo);
+		memo_read(&room.memo, text);
+		free(text);
+	}
+	ck_assert_uint_eq(room.memo.failed_at, failed_at);
+	room.hearing.answered = failed_at + 1;
+	judge(&room, REPLY_UNAVAILABLE);
+	ck_assert_int_eq(room.memo.attempts, 1);
+	judge(&room, REPLY_TRUNCATED); /* an answer: what was before is over */
+	ck_assert_uint_eq(room.memo.failed_at, 0);
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(a_lost_answer_may_cost_and_is_an_attempt_until_the_breaker_opens)
+{
+	struct room room;
+
+	room_init(&room);
+	judge(&room, REPLY_LOST);
+	ck_assert_int_eq(room.memo.attempts, 1);
+	ck_assert(room.sequel.keeps);
+	room.hearing.is_outage = true;
+	judge(&room, REPLY_LOST);
+	ck_assert_int_eq(room.memo.attempts, 1);
+	ck_assert(room.sequel.keeps);
+	room.hearing.is_outage = false;
 	judge(&room, REPLY_LOST);
 	ck_assert_str_eq(room.settlement->state, "DEAD");
 	ck_assert_str_eq(room.settlement->reason, "max_attempts");
@@ -96,8 +165,9 @@ START_TEST(a_probe_that_fails_is_no_attempt_of_its_job)
 	struct room room;
 
 	room_init(&room);
-	room.hearing.is_probe = true;
+	room.hearing.is_outage = true;
 	for (int i = 0; i < 9; i++) {
+		room.hearing.answered = clock_wall() + 1;
 		judge(&room, kinds[i % 2]);
 		ck_assert_int_eq(room.memo.attempts, 0);
 		ck_assert_msg(room.sequel.keeps, "after %d probes", i + 1);
@@ -111,7 +181,7 @@ START_TEST(a_probe_that_is_answered_is_one)
 	struct room room;
 
 	room_init(&room);
-	room.hearing.is_probe = true;
+	room.hearing.is_outage = true;
 	judge(&room, REPLY_TRUNCATED);
 	ck_assert_int_eq(room.memo.attempts, 1);
 	room_finish(&room);
@@ -132,5 +202,9 @@ START_TEST(a_bad_key_never_kills_a_job)
 }
 END_TEST
 
-UNIT_TESTS(hearing, outages_use_up_attempts, a_probe_that_fails_is_no_attempt_of_its_job,
-	   a_probe_that_is_answered_is_one, a_bad_key_never_kills_a_job)
+UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_long,
+	   a_failure_while_others_are_answered_is_the_jobs_own,
+	   when_it_failed_last_is_remembered_by_who_takes_it_over,
+	   a_lost_answer_may_cost_and_is_an_attempt_until_the_breaker_opens,
+	   a_probe_that_fails_is_no_attempt_of_its_job, a_probe_that_is_answered_is_one,
+	   a_bad_key_never_kills_a_job)

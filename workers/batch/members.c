@@ -194,6 +194,7 @@ struct hearing member_hearing(struct batcher *w, struct member *m)
 		.intent = &m->intent,
 		.attempt_day = m->attempt_day,
 		.candidate = m->candidate,
+		.answered = clock_wall(), /* other lines of its batch were: a failure is its own */
 		.random = random_next(&w->random),
 	};
 }

@@ -89,6 +89,16 @@ static void clear_credential(struct breaker *credential, const struct work *work
 		breaker_record(credential, true, false, now);
 }
 
+/* A failure can be quick: that is not what is meant by fast. */
+static void note_answer(struct target *target, nsec duration)
+{
+	nsec left = clock_wall() - duration;
+
+	target->typical = target->typical ? (7 * target->typical + duration) / 8 : duration;
+	if (left > target->answered)
+		target->answered = left;
+}
+
 static void learn_of(struct worker *w, struct work *work, const struct reply *reply, nsec duration,
 		     nsec now)
 {
@@ -112,8 +122,8 @@ static void learn_of(struct worker *w, struct work *work, const struct reply *re
 	}
 	if (is_fault(reply->kind))
 		explain(&target->breaker, reply);
-	else /* a failure can be quick: that is not what is meant by fast */
-		target->typical = target->typical ? (7 * target->typical + duration) / 8 : duration;
+	else
+		note_answer(target, duration);
 	breaker_record(&target->breaker, work->is_probe, is_fault(reply->kind), now);
 }
 

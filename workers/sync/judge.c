@@ -22,6 +22,13 @@ static struct court court_of(const struct worker *w)
 	};
 }
 
+/* Its breakers have heard of the reply by now. */
+static bool is_outage(const struct work *work)
+{
+	return work->is_probe || work->is_credential_probe ||
+	       (work->target && work->target->breaker.state != BREAKER_CLOSED);
+}
+
 static struct hearing hearing_of(struct worker *w, struct work *work, nsec now)
 {
 	return (struct hearing){
@@ -39,7 +46,9 @@ static struct hearing hearing_of(struct worker *w, struct work *work, nsec now)
 		.intent = &work->intent,
 		.attempt_day = work->attempt_day,
 		.candidate = work->candidate,
-		.is_probe = work->is_probe || work->is_credential_probe,
+		.left = clock_wall() - (now - work->sent_at),
+		.answered = work->target ? work->target->answered : 0,
+		.is_outage = is_outage(work),
 		.random = random_next(&w->random),
 		.answer_key = work->has_key ? &work->answer_key : NULL,
 		.leads = work->leads,
