@@ -23,4 +23,8 @@ typedef uint64_t nsec;
 nsec clock_now(void);  /* monotonic */
 nsec clock_wall(void); /* since 1970, UTC */
 
+/* The database's clock says `wall` now: from here on ours says so as well, if it was off by more
+ * than a second. Deadlines, dates and ids of a host whose clock is wrong are then the fleet's. */
+void clock_agree(nsec wall);
+
 #endif

@@ -194,7 +194,7 @@ struct batcher {
 	struct batch_door *door; /* NULL: nobody may ask */
 
 	bool registered, beat_open, sweep_open;
-	nsec beat_at, beat_sent, beat_acked, unbroken_since, sweep_at, watch_at;
+	nsec beat_at, beat_sent, beat_acked, beat_wall, unbroken_since, sweep_at, watch_at;
 	bool stopping, ended, fatal;
 	struct error fatal_error;
 };

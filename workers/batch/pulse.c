@@ -102,9 +102,19 @@ static void send_sweep(struct batcher *w, nsec now)
 
 	pg_int(args, is_fit_to_judge(w, now) ? MOST_ORPHANS : 0);
 	pg_int(args, MOST_DELTAS);
+	pg_uuid(args, &w->id);
 	w->sweep_open = true;
 	w->sweep_at = now + SWEEP_EVERY / 2 + random_below(&w->random, SWEEP_EVERY);
 	pg_send(w->kept[PG_SWEEP], "sweep", args, &questions[ASKED_SWEEP]);
+}
+
+/* The database's clock ran otherwise than ours since the beat before: others look as dead, or as
+ * alive, as it has jumped. */
+static bool has_jumped(const struct batcher *w, nsec wall)
+{
+	nsec ran = w->beat_sent - w->beat_acked, said = wall - w->beat_wall;
+
+	return w->beat_wall > 0 && (wall < w->beat_wall || said > ran + BEAT_GAP);
 }
 
 static void read_beat(struct batcher *w, const struct pg_answer *answer, nsec now)
@@ -122,8 +132,11 @@ static void read_beat(struct batcher *w, const struct pg_answer *answer, nsec no
 		batcher_fail(w, &err);
 		return;
 	}
-	if (w->unbroken_since == 0 || now - w->beat_acked > BEAT_GAP)
+	if (w->unbroken_since == 0 || now - w->beat_acked > BEAT_GAP ||
+	    has_jumped(w, pg_get_time(answer->rows, 0, 0)))
 		w->unbroken_since = now;
+	w->beat_wall = pg_get_time(answer->rows, 0, 0);
+	clock_agree(w->beat_wall);
 	w->beat_acked = w->beat_sent;
 }
 

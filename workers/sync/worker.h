@@ -173,6 +173,7 @@ struct worker {
 
 	/* spool */
 	nsec spool_at;	     /* when to look at the folder again */
+	nsec spool_retry_at; /* after a file that could not be written */
 	nsec settle_down_at; /* since when settles can't be sent; 0: they can */
 	char **spooled;	     /* files of ours */
 	size_t spooled_count;
@@ -183,6 +184,7 @@ struct worker {
 	bool beat_open;
 	nsec beat_sent;
 	nsec beat_acked;     /* when the last acknowledged beat was sent */
+	nsec beat_wall;	     /* what the database's clock said then */
 	nsec unbroken_since; /* beats have succeeded without a gap since; 0: they have not */
 	nsec sweep_at;
 	bool sweep_open;
