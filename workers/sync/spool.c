@@ -217,6 +217,10 @@ void spool_run(struct worker *w, nsec now)
 	}
 	if (w->settle_down_at == 0)
 		w->settle_down_at = now;
-	if (now - w->settle_down_at >= SPOOL_AFTER && !spool_all(w, &err))
+	if (now - w->settle_down_at < SPOOL_AFTER || now < w->spool_retry_at)
+		return;
+	if (!spool_all(w, &err)) { /* a full disk: memory has it all the same */
 		log_error("spool_failed", "why=%s", err.text);
+		w->spool_retry_at = now + SPOOL_AFTER;
+	}
 }
