@@ -12,7 +12,7 @@ from sink import Sink
 from trials import trial
 
 # A provider's day passes in a quarter of a minute; a hidden batch is listed after six seconds.
-DAY = ["--batch-speed", "6000", "--batch-run", "3000", "--batch-hide", "36000", "--batch-validate", "600"]
+BATCH_DAY = ["--batch-speed", "6000", "--batch-run", "3000", "--batch-hide", "36000", "--batch-validate", "600"]
 BATCH = {"max_lines": 15, "max_age": "500ms", "poll": "200ms", "retry": "1s", "adopt_wait": "20s",
          "adopt_looks": 4, "rescue_before": "1s"}
 
@@ -67,7 +67,7 @@ def batch_kills(run):
     """One batch worker at a time dies at the next step; the last finds all that the others left."""
     steps = ["B01@1", "B02@1", "B02@2", "B03@1", "B04@1", "B05@1", "B06@1", "B07@1", "B08@1"]
     run.dice.shuffle(steps)
-    with batch_world(run, simulator=DAY) as world:
+    with batch_world(run, simulator=BATCH_DAY) as world:
         world.start("sync")
         for step in steps:
             name, _, hit = step.partition("@")
@@ -91,7 +91,7 @@ def batch_doubt(run):
               "batch_flap@batch=0.2")
     # Anthropic's have no name: two of equal size and unknown fate would be held for a person.
     tiers = [{"name": "economy", "candidates": [{"provider": "openai", "model": "gpt-4o-mini"}]}]
-    with batch_world(run, simulator=[*DAY, "--fault", faults], config={"tiers": tiers}) as world:
+    with batch_world(run, simulator=[*BATCH_DAY, "--fault", faults], config={"tiers": tiers}) as world:
         world.start("sync")
         world.batcher("one")
         world.batcher("two")

@@ -20,6 +20,8 @@ FACTS.json says what the driver did:
     offsets                            file of committed offsets as seen meanwhile
     first_hop                          1 where the router comes first (0)
     took, bound                        seconds from the end of the faults to the end of the work
+    cut [..]                           bodies of messages that were deleted from their topics
+    samples [{worker, at, kib, threads, files}]    what processes held, for I11
     balances                           table with every commit of a budget's balance
     limited                            calls the provider refused because of its limits
     cache                              tasks keep answers: a job may be done without a call of its own
@@ -299,6 +301,8 @@ def debts_are_paid(facts, seen):
     v.look(seen.sql("SELECT count(*) FROM outbox") == [("0",)], "the outbox is not empty")
     moves = {(body.get("job_id"), body.get("run", 0), body.get("hop", 0))
              for topic in facts["topics"] for body in thin_messages(seen, topic)}
+    moves |= {(body["job_id"], body.get("run", 0), body.get("hop", 0))
+              for body in map(json.loads, facts["cut"]) if "prompt" not in body}
     for attempt in seen.attempts.values():
         if attempt.hop > facts["first_hop"]:
             v.look((attempt.job, attempt.run, attempt.hop) in moves,
@@ -366,6 +370,32 @@ def work_goes_on(facts, seen):
         v.look(facts["took"] <= facts["bound"],
                f"not done {facts['bound']:.0f} s after the faults were over")
         v.note = f"{facts['took']:.0f} s of {facts['bound']:.0f}"
+    return v
+
+
+# --- I11: growth ---
+
+LONG, MOST_FILES, MOST_THREADS = 120, 400, 64  # seconds that a process must have lived to be judged
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def nothing_grows(facts, seen):
+    v = Verdict("I11", "no process grows: memory levels out, files and threads are bounded")
+    lives = collections.defaultdict(list)
+    for sample in facts["samples"]:
+        lives[sample["worker"]].append(sample)
+        v.look(sample["files"] <= MOST_FILES and sample["threads"] <= MOST_THREADS, f"too many: {sample}")
+    for worker, life in lives.items():
+        if life[-1]["at"] - life[0]["at"] < LONG:
+            continue
+        quarter = len(life) // 4
+        early = median([sample["kib"] for sample in life[quarter:2 * quarter]])
+        late = median([sample["kib"] for sample in life[3 * quarter:]])
+        v.look(late <= 1.2 * early + 4096, f"{worker}: {early} KiB in its second quarter, {late} in its last")
+        v.note += f"{worker.split()[0]} {early} to {late} KiB "
     return v
 
 
@@ -492,7 +522,7 @@ def poison_is_kept(facts, seen):
 
 INVARIANTS = [no_job_is_lost, one_outcome, ledger_is_bill, no_needless_calls, offsets_follow_rows,
               offsets_never_go_back, debts_are_paid, one_owner_at_a_time, limits_are_kept,
-              work_goes_on, webhooks_are_told, cancelled_is_cancelled, budgets_hold, batches_are_made_once,
+              work_goes_on, nothing_grows, webhooks_are_told, cancelled_is_cancelled, budgets_hold, batches_are_made_once,
               poison_is_kept]
 
 
@@ -514,7 +544,8 @@ def read_facts(path):
     with open(path, encoding="utf-8") as file:
         facts = json.load(file)
     for name, empty in (("jobs", {}), ("cancelled", {}), ("poison", []), ("conflicts", []),
-                        ("calls_once", False), ("cache", False), ("spoilt", []), ("first_hop", 0),
+                        ("calls_once", False), ("cache", False), ("cut", []), ("samples", []),
+                        ("spoilt", []), ("first_hop", 0),
                         ("groups", {facts["group"]: list(facts["topics"])})):
         facts.setdefault(name, empty)
     return facts

@@ -15,17 +15,20 @@ import os
 import random
 import time
 
-from world import PATIENCE, BatchWorld, World, say, sure, wait_for
-
-import batch_fleet
+from world import PATIENCE, World, say, sure, wait_for
 
 TRIALS = {}
 
 
 class Trial:
-    def __init__(self, name, function, fires, full_only=False, kafka="embedded", repeat=1):
+    """`lacks` says what the machine does not have for it, or None: without it the trial is skipped.
+    `seconds`: how long it may take, where that is longer than others may."""
+
+    def __init__(self, name, function, fires, full_only=False, kafka="embedded", repeat=1, lacks=None,
+                 seconds=None):
         self.name, self.function, self.fires = name, function, fires
         self.full_only, self.kafka, self.repeat = full_only, kafka, repeat
+        self.lacks, self.seconds = lacks or (lambda: None), seconds
 
 
 def trial(name, fires, **more):
@@ -43,7 +46,7 @@ class Run:
         self.dice = random.Random(f"{seed} {plan.name} run")
 
     def world(self, **more):
-        return World(self.name, self.seed, kafka=self.plan.kafka, **more)
+        return World(self.name, self.seed, **{"kafka": self.plan.kafka, **more})
 
     def verdict(self, world, **more):
         for proxy in world.proxies.values():
@@ -779,27 +782,3 @@ def race(run, world):
         for told in cancel(world, [ids.pop(run.dice.randrange(len(ids))) for _ in range(8)]):
             world.cancelled[told["job_id"]] = told["cancel"]
             world.fired["raced"] += 1
-
-
-# --- the batch lane ---
-
-BATCH_STEPS = ("B01", "B02", "B02@2", "B03", "B04", "B05", "B06", "B07", "B08")
-
-
-@trial("kill-batch", fires={f"B0{step}": 1 for step in range(1, 9)}, repeat=40)
-def kill_batch(run):
-    """A batch worker killed at each step, in any order; the next one finds every batch again, and makes none twice."""
-    with BatchWorld(run.name, run.seed, kafka=run.plan.kafka, simulator=batch_fleet.options(),
-                    config=batch_fleet.config(max_lines=run.dice.randint(5, 25))) as world:
-        world.start("judge")
-        for step in run.dice.sample(BATCH_STEPS, len(BATCH_STEPS)):
-            name, _, nth = step.partition("@")
-            victim = world.start_batch_victim(step.replace("@", "-"), f"{name}=crash@{nth or 1}")
-            world.submit(run.dice.randint(20, 60), lane="batch")
-            wait_for(60 * PATIENCE, f"{step} kills it", lambda victim=victim: not victim.is_running())
-        world.batcher("last")
-        world.settle_down(bound=240)
-        wait_for(60 * PATIENCE, "every batch is closed", lambda: not set(world.states()) - {"imported", "failed"})
-        seen = batch_fleet.check_creates(world)
-        sure(seen["batch_repeats"] == 0 and seen["duplicates"] == 0, "a create or a line was made twice")
-        return run.verdict(world)

@@ -13,6 +13,7 @@ import collections
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,6 @@ import urllib.parse
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 import fleet as base  # noqa: E402
-from batch_fleet import Batcher, BatchFleet  # noqa: E402
 from fleet import Failed, Fleet, say, sure, wait_for  # noqa: E402,F401
 from offsets import OffsetReader, Watch  # noqa: E402
 from proxy import Proxy  # noqa: E402
@@ -52,6 +52,7 @@ class World(Fleet):
         self.healed = self.took = None
         self.bound = REPAIR * PATIENCE + 60
         self.victims, self.broken, self.watches = {}, False, []
+        self.cut = []  # thin messages that were deleted from their topics
 
     # --- life ---
 
@@ -189,10 +190,56 @@ class World(Fleet):
                     raise
                 say(f"once more, for {str(error)[-200:]}")
 
+    def cut_topics(self):
+        """All below the committed offsets is deleted from the topics, as retention would."""
+        places = []
+        for group, topics in self.groups().items():
+            offsets = OffsetReader(self.direct["brokers"], group).read(self.topic_sizes(topics))
+            for topic in topics:
+                self.cut += [message.body for message in self.consume(topic)
+                             if message.offset < offsets.get((topic, message.partition), 0)]
+            places += [{"topic": topic, "partition": partition, "offset": offset}
+                       for (topic, partition), offset in offsets.items() if offset > 0]
+        path = os.path.join(self.directory, "cut.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"version": 1, "partitions": places}, file)
+        self.run([os.path.join(base.SOURCE, "scripts", "kafka"), "cut", path, "--dir",
+                  os.path.join(self.stack_directory, "kafka-real")])
+        self.fired["messages cut"] = len(self.cut)
+
     # --- postgres ---
 
-    def restart_postgres(self):
-        """As an administrator would: fast, in good order."""
+    def restart_postgres(self, env=None):
+        """As an administrator would: fast, in good order; into another environment."""
+        self.stop_postgres()
+        os.environ.update(env or {})
+        self.stack("up", "postgres")
+        for name in env or {}:
+            del os.environ[name]
+
+    def move_postgres(self, home, disk):
+        """Its data onto a disk of its own."""
+        self.stop_postgres()
+        subprocess.run(["cp", "-a", home + "/data", disk + "/data"], check=True)
+        shutil.rmtree(home + "/data")
+        os.symlink(disk + "/data", home + "/data")
+        self.stack("up", "postgres")
+
+    def revive_postgres(self):
+        """It may have given up, or be in the middle of giving up."""
+        def answers():
+            try:
+                return self.number("SELECT 1")
+            except Failed:
+                return 0
+        deadline = time.monotonic() + 10
+        while not answers() and time.monotonic() < deadline:
+            time.sleep(0.5)
+        if not answers():
+            self.stack("down", "postgres")
+            self.stack("up", "postgres")
+
+    def stop_postgres(self):
         home = os.path.realpath(os.path.join(self.stack_directory, "postgres"))
         tools = sorted(os.listdir("/usr/lib/postgresql"))[-1]
         stop = [f"/usr/lib/postgresql/{tools}/bin/pg_ctl", "-D", home + "/data", "-s", "-m", "fast",
@@ -200,7 +247,6 @@ class World(Fleet):
         if os.geteuid() == 0:
             stop = ["runuser", "-u", "postgres", "--", *stop]
         subprocess.run(stop, check=True, cwd="/")
-        self.stack("up", "postgres")
 
     def lock_jobs(self):
         """Nobody can claim until the session ends; returns it."""
@@ -279,14 +325,3 @@ class World(Fleet):
                                   "NOT IN ('DONE', 'DEAD', 'CANCELLED') GROUP BY 1, 2, 3"),
             "outbox:", self.sql("SELECT kind, count(*) FROM outbox GROUP BY 1"),
             "open:", self.sql("SELECT count(*) FROM attempts WHERE state = 'sent'"))
-
-
-class BatchWorld(World, BatchFleet):
-    """One with batch workers."""
-
-    def start_batch_victim(self, name, failpoints):
-        """A batch worker that will meet its failpoint; it is not waited for."""
-        worker = self.workers.setdefault(name, Batcher(self, name))
-        worker.start(failpoints=failpoints, wait=False)
-        self.victims[name] = worker
-        return worker

@@ -101,6 +101,8 @@ def free_port():
 
 class Worker:
     """One `sluice worker`, started again under the same name as often as wanted."""
+    program = SLUICE
+    wrapper = ()  # words before the program, that end in its place: "prlimit --nofile=64"
 
     def __init__(self, fleet, name):
         self.fleet, self.name = fleet, name
@@ -115,7 +117,7 @@ class Worker:
             env["SLUICE_FAILPOINT_LOG"] = self.fleet.failpoint_log
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [SLUICE, *self.words()], env=env,
+                [*self.wrapper, self.program, *self.words()], env=env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             wait_for(30, f"worker {self.name} is ready", self.is_ready)
