@@ -148,3 +148,22 @@ same "$(jq -s 'map(select(has("difference"))) | .[0].difference' audit)" 0 diffe
 same "$(jq -s 'map(select(.adjustments_booked != null)) | .[0].adjustments_booked' audit)" 0 "booked again"
 same "$("$SLUICE" costs --by business_unit --csv | tail -n 1 | cut -d, -f3)" 0.000000006468 "costs after booking"
 "$SLUICE" audit >audit || fail "$(cat audit)"
+
+claim "a call whose cost is shared is put right by one adjustment, and its shares stay as they are"
+sql "SET search_path = sluice;
+WITH shared AS (
+	INSERT INTO ledger SELECT (json_populate_record(l, json_build_object('kind', 'share', 'seq', s, 'amount', 600 * (2 * s - 1),
+		'job_id', CASE s WHEN 0 THEN '$a' ELSE '$c' END, 'input', 0, 'output', 0))).*
+	FROM ledger l, generate_series(0, 1) AS s WHERE l.purpose = 'accepted' AND l.kind = 'charge' RETURNING *
+)
+INSERT INTO rollup_deltas (hour, business_unit, feature, environment, usage_tier, task, provider, model, tier, lane, kind, purpose,
+	calls, unpriced, amount, input, cache_read, cache_write, output)
+SELECT date_trunc('hour', sent_at), business_unit, feature, environment, usage_tier, task, provider, model, tier, lane, kind, purpose,
+	0, 0, sum(amount), 0, 0, 0, 0 FROM shared GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12" >/dev/null
+"$SLUICE" audit --bill bill --complete >audit 2>&1 || fail "$(tail -n 5 audit)"
+sed '/a2/s/"amount":1234/"amount":1240/' bill >dearer
+"$SLUICE" audit --bill dearer --complete --book --json >audit 2>&1 || fail "$(tail -n 5 audit)"
+same "$(jq -s 'map(select(.adjustments_booked != null)) | .[0].adjustments_booked' audit)" 1 "booked"
+same "$(sql "SELECT kind, sum(amount), count(*) FROM sluice.ledger WHERE attempt_id::text LIKE '%a2' GROUP BY 1 ORDER BY 1" | paste -sd' ')" \
+	"charge|1234|1 adjustment|6|1 share|0|2" "rows of the shared call"
+"$SLUICE" audit >audit || fail "$(cat audit)"

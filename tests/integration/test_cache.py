@@ -187,6 +187,24 @@ def one_call_for_many(fleet, asked):
     promises.audit(fleet)
 
 
+def a_crowd_of_questions(fleet, asked, questions=40, each=25):
+    claim(f"{questions * each} jobs of {questions} questions, all mixed, are {questions} calls")
+    fleet.control(latency="uniform:1,40")
+    before = calls(fleet)
+    jobs = [fleet.job(business_unit="fair", task="kept", feature=f"f{i}", prompt={
+        "name": "spam", "version": "3", "messages": [{"role": "user", "content": f"Question {i % questions}?"}]})
+            for i in range(questions * each)]
+    ids = fleet.produce(jobs)
+    asked.ids += ids
+    asked.wait(60)
+    same(calls(fleet), before + questions, "calls")
+    same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")),
+         {"accepted": str(questions), "cached": str(questions * (each - 1))}, "how they ended")
+    shared = fleet.number(f"SELECT count(*) FROM ledger WHERE job_id IN ({listed(ids)}) AND kind = 'share' AND amount > 0")
+    say(f"{shared} bear a part of a call, {questions * (each - 1) - shared} came after it")
+    promises.audit(fleet)
+
+
 def express_does_not_wait(fleet, asked):
     claim("an express job does not wait for a normal one")
     before = calls(fleet)
@@ -243,6 +261,23 @@ def a_killed_worker_strands_nobody(fleet, asked):
     promises.audit(fleet)
 
 
+def a_stopped_worker_strands_nobody(fleet, asked):
+    claim("the caller's worker is told to stop, and its grace ends in mid-call: the others go on")
+    fleet.control(latency="fixed:9000")
+    fleet.start(*[name for name, worker in fleet.workers.items() if not worker.is_running()])
+    before = calls(fleet)
+    ids = ask_many(fleet, asked, "Must you go?", count=10)
+    wait_for(20, "the call is on the wire", lambda: calls(fleet) == before + 1)
+    caller = next(worker for worker in fleet.workers.values() if worker.calls_open() > 0)
+    caller.term()
+    fleet.control(latency="fixed:50")
+    asked.wait(100)
+    same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")),
+         {"accepted": "1", "cached": "9"}, "how they ended")
+    caller.wait(30)
+    promises.audit(fleet)
+
+
 def roles_do_what_they_must(fleet):
     claim("workers may do all of this; analysts and the api reach no answer")
     for statement in ("SELECT * FROM recall(gen_random_uuid(), ARRAY[gen_random_uuid()], '{1}', ARRAY['a'::bytea], '{1000}')",
@@ -263,10 +298,13 @@ def main():
         it_expires(fleet, asked)
         it_is_purged(fleet, asked)
         one_call_for_many(fleet, asked)
+        a_crowd_of_questions(fleet, asked)
+        fleet.control(latency="fixed:3000")
         express_does_not_wait(fleet, asked)
         a_cancelled_leader_is_replaced(fleet, asked)
         a_dead_leader_strands_nobody(fleet, asked)
         a_killed_worker_strands_nobody(fleet, asked)
+        a_stopped_worker_strands_nobody(fleet, asked)
         roles_do_what_they_must(fleet)
         fleet.control(latency="fixed:50")
         runs = a_retry_asks_anew(fleet, asked) + 1

@@ -10,7 +10,7 @@
 #define CONFIG                                                            \
 	"providers:\n"                                                    \
 	"  house: {dialect: openai, base_url: http://h/v1}\n"             \
-	"defaults: {max_attempts: 2}\n"                                   \
+	"defaults: {max_attempts: 2, cache_ttl: 1h}\n"                    \
 	"worker: {unavailable: {first: 1s, longest: 1s, max_tries: 9}}\n" \
 	"tiers:\n"                                                        \
 	"  - name: economy\n"                                             \
@@ -202,9 +202,94 @@ START_TEST(a_bad_key_never_kills_a_job)
 }
 END_TEST
 
+static void answer(struct room *room, const char *text)
+{
+	struct reply reply = {.kind = REPLY_ANSWER,
+			      .text = xstrdup(text),
+			      .len = strlen(text),
+			      .confidence = 0.99};
+
+	settlement_destroy(room->settlement);
+	room->settlement = settlement_create();
+	hearing_judge(&room->court, &room->hearing, &reply, room->settlement, &room->sequel);
+	reply_finish(&reply);
+}
+
+START_TEST(an_answer_is_kept_where_its_question_is_known)
+{
+	struct digest key = {{1}};
+	struct room room;
+
+	room_init(&room);
+	answer(&room, "hello");
+	ck_assert_str_eq(room.settlement->state, "DONE");
+	ck_assert(!room.settlement->has_key);
+	room.hearing.answer_key = &key;
+	answer(&room, "hello");
+	ck_assert(room.settlement->has_key);
+	ck_assert(digest_equal(&room.settlement->answer_key, &key));
+	ck_assert_uint_eq(room.settlement->keep_for, 3600 * NSEC_PER_SEC);
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(who_leads_tells_of_every_end_and_only_of_an_end)
+{
+	static const char *const ends[] = {"DEAD", "CANCELLED", "PARKED", "QUEUED"};
+	struct digest key = {{1}};
+	struct room room;
+
+	room_init(&room);
+	room.hearing.answer_key = &key;
+	for (int leads = 0; leads < 2; leads++) {
+		room.hearing.leads = leads;
+		for (size_t i = 0; i < COUNT_OF(ends); i++) {
+			AUTO(settlement_destroy) struct settlement *s = settlement_create();
+
+			hearing_decide(&room.hearing, s, ends[i], "why");
+			ck_assert_int_eq(s->has_key, leads);
+			ck_assert_uint_eq(s->keep_for, 0);
+		}
+	}
+	room.settlement = settlement_create();
+	hearing_decide(&room.hearing, room.settlement, "CLAIMED", NULL);
+	ck_assert(!room.settlement->has_key);
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(an_answer_from_the_cache_costs_nothing_and_is_not_kept_again)
+{
+	struct recalled answer = {.provider = "house",
+				  .model = "m-2026",
+				  .output = "hello",
+				  .len = 5,
+				  .confidence = NAN};
+	struct room room;
+
+	room_init(&room);
+	room.settlement = settlement_create();
+	hearing_recall(&room.court, &room.hearing, room.settlement, &answer);
+	hearing_tell(&room.court, &room.hearing, room.settlement);
+	ck_assert_str_eq(room.settlement->state, "DONE");
+	ck_assert_str_eq(room.settlement->reason, "cached");
+	ck_assert_str_eq(room.settlement->provider, "house");
+	ck_assert_str_eq(room.settlement->model, "m-2026");
+	ck_assert_int_eq(room.settlement->spent, 0);
+	ck_assert_int_eq(room.settlement->attempts, 0);
+	ck_assert(!room.settlement->closes);
+	ck_assert(!room.settlement->has_key);
+	ck_assert_uint_eq(room.settlement->debt_count, 1);
+	ck_assert_ptr_nonnull(strstr(room.settlement->debts[0].body, "\"cost_pico\":\"0\""));
+	room_finish(&room);
+}
+END_TEST
+
 UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_long,
 	   a_failure_while_others_are_answered_is_the_jobs_own,
 	   when_it_failed_last_is_remembered_by_who_takes_it_over,
 	   a_lost_answer_may_cost_and_is_an_attempt_until_the_breaker_opens,
 	   a_probe_that_fails_is_no_attempt_of_its_job, a_probe_that_is_answered_is_one,
-	   a_bad_key_never_kills_a_job)
+	   a_bad_key_never_kills_a_job, an_answer_is_kept_where_its_question_is_known,
+	   who_leads_tells_of_every_end_and_only_of_an_end,
+	   an_answer_from_the_cache_costs_nothing_and_is_not_kept_again)
