@@ -79,7 +79,10 @@ static void tags(struct buffer *out, const struct job *job)
 
 static void answer(struct buffer *out, const struct event *event)
 {
-	member_json(out, "tool_calls", event->tool_calls);
+	if (event->tool_calls) {
+		member_name(out, "tool_calls");
+		buffer_text(out, event->tool_calls);
+	}
 	if (!event->output)
 		return;
 	member_name(out, event->is_json ? "output" : "text");

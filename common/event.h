@@ -31,9 +31,9 @@ struct event {
 	bool degraded;
 	const char *output; /* bytes of the answer; NULL: none */
 	size_t output_len;
-	bool is_json;		  /* output goes in as it is, else as a string */
-	const json_t *tool_calls; /* NULL: none */
-	double confidence;	  /* NAN: not measured */
+	bool is_json;		/* output goes in as it is, else as a string */
+	const char *tool_calls; /* a JSON array; NULL: none */
+	double confidence;	/* NAN: not measured */
 	const char *tier;
 	const char *lane;
 	const char *provider;

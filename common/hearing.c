@@ -12,12 +12,15 @@
 #include "targets.h"
 #include "utf8.h"
 
+#define MOST_CALLS 128 /* as schemas/result.json says */
+
 /* What the check of one reply found, beside the cascade's own finding. */
 struct check {
 	struct cascade_finding finding;
 	const char *answer; /* in the reply's text: the JSON in it, or all of it */
 	size_t len;
 	bool is_json;
+	const json_t *calls;	 /* of the job's tools, which are an answer; NULL: none */
 	char note[HEARING_NOTE]; /* what is wrong, to be quoted to the model */
 };
 
@@ -69,6 +72,82 @@ static void check_json(const struct schema *schema, const struct task *task,
 		check->finding.confidence = confidence_in(value, task->confidence_field);
 }
 
+static bool is_offered(const struct job *job, const char *name)
+{
+	json_t *tool;
+	size_t i;
+
+	json_array_foreach ((json_t *)job->tools, i, tool)
+		if (strcmp(json_text(json_object_get(tool, "function"), "name", ""), name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_object(const char *text)
+{
+	struct error err;
+	json_auto_t *value = json_read(text, strlen(text), JSON_OURS, &err);
+
+	return json_is_object(value);
+}
+
+/* A call that can be made; whether the arguments suit the tool is the tool's to say. */
+static bool check_call(const struct job *job, const json_t *call, struct check *check)
+{
+	const json_t *function = json_object_get(call, "function");
+	const char *name = json_text(function, "name", "");
+	bool known = is_offered(job, name);
+
+	if (known && is_object(json_text(function, "arguments", "")))
+		return true;
+	snprintf(check->finding.signature, sizeof(check->finding.signature), "%s",
+		 known ? "tool_arguments" : "unknown_tool");
+	snprintf(check->note, sizeof(check->note),
+		 known ? "The arguments of the tool \"%.64s\" are not a JSON object."
+		       : "There is no tool \"%.64s\".",
+		 name);
+	return false;
+}
+
+/*
+ * The job's contract is that of its last answer: a call for a tool is a step on
+ * the way there, and so is what is said beside it.
+ */
+static void check_calls(const struct job *job, const json_t *calls, struct check *check)
+{
+	json_t *call;
+	size_t i;
+
+	json_array_foreach ((json_t *)calls, i, call)
+		if (!check_call(job, call, check))
+			return;
+	if (json_array_size(calls) > MOST_CALLS) {
+		snprintf(check->finding.signature, sizeof(check->finding.signature),
+			 "too_many_calls");
+		snprintf(check->note, sizeof(check->note), "These are more than %d calls of tools.",
+			 MOST_CALLS);
+		return;
+	}
+	check->finding.valid = true;
+	check->calls = calls;
+}
+
+/* Calls for tools that nobody offered are no answer. */
+static void check_answer(const struct hearing *h, const struct task *task,
+			 const struct reply *reply, struct check *check)
+{
+	if (h->job->tools && reply->tool_calls)
+		check_calls(h->job, reply->tool_calls, check);
+	else if (h->contract)
+		check_json(h->contract->schema, task, reply, check);
+	else
+		check->finding.valid = reply->len > 0;
+	if (!check->finding.valid && !check->note[0]) {
+		snprintf(check->finding.signature, sizeof(check->finding.signature), "empty");
+		snprintf(check->note, sizeof(check->note), "The answer was empty.");
+	}
+}
+
 static void check_reply(const struct hearing *h, const struct task *task, const struct reply *reply,
 			struct check *check)
 {
@@ -84,15 +163,7 @@ static void check_reply(const struct hearing *h, const struct task *task, const 
 	} else if (reply->kind == REPLY_GARBLED) {
 		snprintf(check->finding.signature, sizeof(check->finding.signature), "garbled");
 	} else if (reply->kind == REPLY_ANSWER) {
-		if (h->contract && !reply->tool_calls)
-			check_json(h->contract->schema, task, reply, check);
-		else
-			check->finding.valid = reply->len > 0 || reply->tool_calls;
-		if (!check->finding.valid && !check->note[0]) {
-			snprintf(check->finding.signature, sizeof(check->finding.signature),
-				 "empty");
-			snprintf(check->note, sizeof(check->note), "The answer was empty.");
-		}
+		check_answer(h, task, reply, check);
 	}
 }
 
@@ -328,6 +399,7 @@ static void owe_outcome(const struct court *court, struct settlement *s, const s
 		.output = s->output,
 		.output_len = s->output_len,
 		.is_json = s->is_json,
+		.tool_calls = s->tool_calls,
 		.confidence = s->confidence,
 		.tier = h->tier->name,
 		.lane = lane_name(h->lane),
@@ -448,7 +520,10 @@ static void accept(const struct court *court, const struct hearing *h,
 	hearing_decide(h, s, "DONE", verdict->reason);
 	s->unmeasured = verdict->unmeasured;
 	s->confidence = check->finding.confidence;
-	answer_with(s, check->answer, check->len, check->is_json);
+	if (check->calls)
+		s->tool_calls = json_write(check->calls);
+	if (!check->calls || check->len > 0)
+		answer_with(s, check->answer, check->len, check->is_json);
 	if (h->answer_key) {
 		s->has_key = true;
 		s->answer_key = *h->answer_key;
@@ -613,7 +688,8 @@ static void learn(const struct hearing *h, const struct task *task, const struct
 		memo->failed_at = 0;
 	}
 	memcpy(memo->signature, check->finding.signature, sizeof(memo->signature));
-	if (check->finding.valid && verdict->next != NEXT_ACCEPT && task->degraded_allowed)
+	if (check->finding.valid && verdict->next != NEXT_ACCEPT && task->degraded_allowed &&
+	    !check->calls)
 		memo_keep(memo, check->answer, check->len, check->is_json,
 			  check->finding.confidence, h->candidate->endpoint->name,
 			  h->candidate->model);

@@ -96,15 +96,23 @@ static bool take_prompt(struct work *work, const char *name, json_t *value)
 	return true;
 }
 
-/* Results keep the text of an answer only. */
-static bool no_tools(struct work *work, const char *name, json_t *value)
+static bool take_tools(struct work *work, const char *name, json_t *value)
 {
 	if (json_is_array(value) && json_array_size(value) == 0)
 		return true;
-	return fail(work->problem, "unsupported_parameter", name,
-		    "Unsupported parameter: '%s' is not supported here: the calls that a model "
-		    "asks for are not kept with its answer.",
-		    name);
+	return take_prompt(work, name, value);
+}
+
+/* Without tools there is nothing to choose from. */
+static bool take_choice(struct work *work, const char *name, json_t *value)
+{
+	const char *choice = json_is_string(value) ? json_string_value(value) : "";
+
+	if (json_array_size(json_object_get(work->body, "tools")) > 0)
+		return take_prompt(work, name, value);
+	return strcmp(choice, "auto") == 0 || strcmp(choice, "none") == 0 ||
+	       fail(work->problem, "invalid_value", name,
+		    "'tool_choice' is only allowed when 'tools' are specified.");
 }
 
 static bool skip(struct work *work, const char *name, json_t *value)
@@ -213,8 +221,8 @@ static const struct {
 } members[] = {
 	{"model", skip}, /* taken before */
 	{"messages", take_prompt},
-	{"tools", no_tools},
-	{"tool_choice", no_tools},
+	{"tools", take_tools},
+	{"tool_choice", take_choice},
 	{"max_completion_tokens", take_cap},
 	{"max_tokens", take_cap},
 	{"temperature", take_parameter},

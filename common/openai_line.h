@@ -15,6 +15,7 @@
  *	max_completion_tokens, max_tokens  parameters.max_output_tokens
  *	temperature, top_p, stop, seed, reasoning_effort  the parameters of that name
  *	response_format                    output; json_object is any object
+ *	tools, tool_choice                 prompt.tools, prompt.tool_choice
  *	user, safety_identifier            user
  *	metadata                           metadata.request
  */

@@ -111,17 +111,10 @@ static struct json_span find_input(struct json_span content, size_t i)
 	return (struct json_span){"{}", 2};
 }
 
-/* In the shape of OpenAI's, so that jobs read and quote one shape only. */
 static void add_tool_call(const json_t *block, struct json_span input, struct reply *reply)
 {
-	json_t *call = json_pack("{s:s, s:s, s:{s:s, s:s%}}", "id", json_text(block, "id", ""),
-				 "type", "function", "function", "name",
-				 json_text(block, "name", ""), "arguments", input.bytes, input.len);
-
-	ENSURE(call);
-	if (!reply->tool_calls)
-		reply->tool_calls = json_array();
-	json_array_append_new(reply->tool_calls, call);
+	reply_add_tool_call(reply, json_text(block, "id", ""), json_text(block, "name", ""),
+			    json_lenient_string(input.bytes, input.len));
 }
 
 /* Text may follow thinking, and an answer by tool replaces what was said beside it. */

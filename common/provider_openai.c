@@ -213,10 +213,17 @@ static void read_text(const json_t *message, struct reply *reply)
 
 static void read_tool_calls(const json_t *message, struct reply *reply)
 {
-	json_t *calls = json_object_get(message, "tool_calls");
+	const json_t *call;
+	size_t i;
 
-	if (json_array_size(calls) > 0)
-		reply->tool_calls = json_incref(calls);
+	json_array_foreach (json_object_get(message, "tool_calls"), i, call) {
+		const json_t *function = json_object_get(call, "function");
+		json_t *arguments = json_object_get(function, "arguments");
+
+		reply_add_tool_call(reply, json_text(call, "id", ""),
+				    json_text(function, "name", ""),
+				    json_is_string(arguments) ? json_incref(arguments) : NULL);
+	}
 }
 
 static void read_finish(const json_t *choice, const json_t *message, struct reply *reply)

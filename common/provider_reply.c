@@ -150,6 +150,18 @@ void reply_set_text(struct reply *reply, const char *bytes, size_t len)
 	reply->len = len;
 }
 
+void reply_add_tool_call(struct reply *reply, const char *id, const char *name, json_t *arguments)
+{
+	json_t *call = json_pack("{s:s, s:s, s:{s:s, s:o}}", "id", id, "type", "function",
+				 "function", "name", name, "arguments",
+				 arguments ? arguments : json_string(""));
+
+	ENSURE(call);
+	if (!reply->tool_calls)
+		reply->tool_calls = json_array();
+	json_array_append_new(reply->tool_calls, call);
+}
+
 void reply_garbled(struct reply *reply, const char *code, const char *message)
 {
 	reply->kind = REPLY_GARBLED;

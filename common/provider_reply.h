@@ -39,6 +39,13 @@ void reply_set_text(struct reply *reply, const char *bytes, size_t len);
 void reply_garbled(struct reply *reply, const char *code, const char *message);
 
 /*
+ * One more call for a tool: in OpenAI's shape whatever the dialect, so that jobs
+ * read and quote one shape only, and with all members whatever the model left
+ * out. Takes arguments, a text; NULL: there were none.
+ */
+void reply_add_tool_call(struct reply *reply, const char *id, const char *name, json_t *arguments);
+
+/*
  * Read a count of tokens. An absent or null one is 0, and an error if it is
  * needed. False: absent but needed, negative, not a whole number, or absurd.
  */

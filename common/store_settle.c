@@ -29,6 +29,7 @@ void settlement_destroy(struct settlement *settlement)
 	}
 	free(settlement->progress);
 	free(settlement->output);
+	free(settlement->tool_calls);
 	free(settlement);
 }
 
@@ -189,6 +190,16 @@ static void add_questions(struct pg_args *args, struct settlement *const *all, s
 	}
 }
 
+/* Of the same decisions, in the same order. */
+static void add_calls(struct pg_args *args, struct settlement *const *all, size_t count)
+{
+	int tool_calls = pg_array(args, PG_TEXT);
+
+	for (size_t i = 0; i < count; i++)
+		if (all[i]->decides)
+			pg_push_string(args, tool_calls, all[i]->tool_calls);
+}
+
 struct pg_args *store_settle_args(struct settlement *const *settlements, size_t count)
 {
 	struct pg_args *args = pg_args_create();
@@ -197,5 +208,6 @@ struct pg_args *store_settle_args(struct settlement *const *settlements, size_t 
 	add_decisions(args, settlements, count);
 	add_debts(args, settlements, count);
 	add_questions(args, settlements, count);
+	add_calls(args, settlements, count);
 	return args;
 }

@@ -77,6 +77,7 @@ struct settlement {
 	char detail[400];
 	char *output; /* owned; NULL: none */
 	size_t output_len;
+	char *tool_calls; /* owned, a JSON array; NULL: none */
 
 	/* The question, where the task keeps answers and the job was called for it. */
 	bool has_key;

@@ -16,6 +16,7 @@ SELECT json_build_object(
 			'confidence', round(r.confidence::numeric, 4)::text, 'usd', trim_scale(r.cost / 1e12)::text, 'provider', r.provider,
 			'model', r.model, 'detail', r.detail, 'output_bytes', octet_length(r.output),
 			'output', CASE WHEN $3 THEN convert_from(r.output, 'UTF8') END,
+			'tool_calls', CASE WHEN $3 THEN r.tool_calls END,
 			'finished_at', to_char(r.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY r.run)
 		FROM results r WHERE r.day = j.day AND r.job_id = j.job_id), '[]'),
 	'attempts', coalesce((

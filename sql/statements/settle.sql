@@ -5,7 +5,8 @@
 --   $9 request id, $10 ttfb ms, $11 total ms, $12 confidence, $13 error, $14 signature, $15 billed, $16 cost (null: unpriced),
 --   $17 input, $18 cache read, $19 cache write, $20 cache write 1h, $21 output, $22 reasoning, $23 cache saving
 --  decisions: $24 job id, $25 epoch, $26 state, $27 hop, $28 tier, $29 lane, $30 wait ms, $31 reason, $32 progress,
---   $33 degraded, $34 unmeasured, $35 is json, $36 attempts, $37 confidence, $38 cost, $39 provider, $40 model, $41 detail, $42 output
+--   $33 degraded, $34 unmeasured, $35 is json, $36 attempts, $37 confidence, $38 cost, $39 provider, $40 model, $41 detail, $42 output,
+--   $55 tool calls
 --  questions, of jobs whose task keeps answers: $51 job id, $52 epoch of the decision, $53 key, $54 how long its answer is
 --   given again in ms (0: it is none to keep). Without any nothing is done for them.
 --  debts: $43 job id, $44 event id, $45 kind, $46 topic, $47 key, $48 headers, $49 body, $50 epoch of the decision that owes it
@@ -34,9 +35,9 @@ WITH closing AS MATERIALIZED (
 ), decision AS MATERIALIZED (
 	SELECT * FROM unnest($24::uuid[], $25::int[], $26::text[], $27::int[], $28::text[], $29::text[], $30::int8[], $31::text[],
 		$32::text[], $33::bool[], $34::bool[], $35::bool[], $36::int[], $37::float8[], $38::int8[], $39::text[], $40::text[], $41::text[],
-		$42::bytea[])
+		$42::bytea[], $55::text[])
 	AS t(job_id, epoch, state, hop, tier, lane, wait_ms, reason, progress, degraded, unmeasured, is_json, attempts,
-		confidence, cost, provider, model, detail, output)
+		confidence, cost, provider, model, detail, output, tool_calls)
 ), ours AS MATERIALIZED (
 	-- A job rescued out of its batch is still the batch's to answer until the sync claim raises its epoch.
 	SELECT j.was, d.* FROM (SELECT * FROM decision ORDER BY job_id) d CROSS JOIN LATERAL (
@@ -53,7 +54,7 @@ WITH closing AS MATERIALIZED (
 		due = CASE WHEN d.state = 'PARKED' THEN now() + make_interval(secs => d.wait_ms / 1000.0) END
 	FROM ours d WHERE j.job_id = d.job_id
 	RETURNING j.job_id, j.epoch, j.day, j.run, j.state, d.degraded, d.unmeasured, d.is_json, d.attempts, d.confidence, d.cost,
-		d.reason, d.tier, d.provider, d.model, d.detail, d.output
+		d.reason, d.tier, d.provider, d.model, d.detail, d.output, d.tool_calls
 ), booked AS (
 	INSERT INTO ledger (month, attempt_id, kind, seq, job_id, run, hop, sent_at, amount, input, cache_read, cache_write,
 		cache_write_1h, output, reasoning, cache_saving, free_plan, lane, business_unit, feature, environment, usage_tier,
@@ -81,9 +82,9 @@ WITH closing AS MATERIALIZED (
 	FROM booked GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 ), answered AS (
 	INSERT INTO results (day, job_id, run, outcome, degraded, unmeasured, is_json, attempts, confidence, cost, reason, tier,
-		provider, model, detail, output)
+		provider, model, detail, output, tool_calls)
 	SELECT day, job_id, run, state, degraded, unmeasured, is_json, attempts, confidence, cost, reason, tier, provider, model, detail,
-		output
+		output, tool_calls
 	FROM decided d WHERE d.state IN ('DONE', 'DEAD', 'CANCELLED')
 ), owed AS (
 	INSERT INTO outbox (event_id, job_id, kind, topic, key, headers, body, next_try)

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 
+import contract
 import promises
 from batch_fleet import BatchFleet, check_creates, config, mixed_jobs, options, wait_for_ends
 from fleet import claim, same, say, sure, wait_for
@@ -55,6 +56,35 @@ def happy():
         sure(int(modes["batch"]) >= JOBS, f"they went through batches: {modes}")
         providers = dict(fleet.sql("SELECT provider, count(*) FROM batches GROUP BY 1"))
         same(sorted(providers), ["anthropic", "openai"], "providers")
+        fleet.stop()
+
+
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {
+    "type": "object", "required": ["at"], "properties": {"at": {"type": "integer"}}}}}
+
+
+def tools():
+    changes = config(max_lines=10, max_age="1s")
+    changes["tiers"] = [{"name": tier, "candidates": [{"provider": provider, "model": model}]} for tier, provider, model in (
+        ("economy", "openai", "gpt-4o-mini"), ("standard", "anthropic", "claude-haiku-4-5"))]
+    with BatchFleet("test_batch_tools", simulator=options(), config=changes) as fleet:
+        fleet.start("sync")
+        fleet.batcher("one")
+        claim("the calls for tools that lines of both providers' batches hold are their jobs' answers")
+        prompt = {"messages": [{"role": "user", "content": "Look there."}], "tools": [TOOL],
+                  "tool_choice": {"type": "function", "function": {"name": "look"}}}
+        ids = fleet.produce([fleet.job(tier=tier, lane="batch", output=None, prompt=prompt)
+                             for tier in ("economy", "standard") for _ in range(5)])
+        wait_for_ends(fleet, len(ids), 60)
+        same(ledger_lanes(fleet), {"batch": "10"}, "calls by lane")
+        for message in fleet.consume("results"):
+            event = json.loads(message.body)
+            contract.check("result", event)
+            (call,) = event["tool_calls"]
+            same((call["function"]["name"], type(json.loads(call["function"]["arguments"])["at"]), "text" in event),
+                 ("look", int, False), f"the call of {event['provider']}")
+        same(fleet.number("SELECT count(tool_calls) FROM results WHERE output IS NULL"), 10, "results that keep them")
+        promises.check_all(fleet, ids)
         fleet.stop()
 
 
@@ -259,7 +289,7 @@ def budgets():
         fleet.stop()
 
 
-PARTS = {"happy": happy, "odd": odd, "held": held, "vanished": vanished, "budgets": budgets}
+PARTS = {"happy": happy, "tools": tools, "odd": odd, "held": held, "vanished": vanished, "budgets": budgets}
 
 
 def main():

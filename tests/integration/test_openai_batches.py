@@ -110,6 +110,46 @@ def runs(fleet, api, key):
     return batch
 
 
+TOOL = {"type": "function", "function": {
+    "name": "weather", "description": "The weather of a town.", "strict": True,
+    "parameters": {"type": "object", "required": ["town"], "additionalProperties": False,
+                   "properties": {"town": {"type": "string"}}}}}
+
+
+def tools(fleet, api, key):
+    claim("the calls that a model asks for come back as the message's, from every provider's models and with a schema too")
+    must = {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "weather"}}}
+    said = [{"role": "user", "content": "Weather in Oslo?"},
+            {"role": "assistant", "content": None, "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"town":"Oslo"}'}}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "rain"}]
+    items = [line("openai", **must), line("anthropic", model="claude-haiku-4-5", **must),
+             line("schema", response_format=schema_format(), **must), line("any", tools=[TOOL], tool_choice="required"),
+             line("text", tools=[TOOL], tool_choice="auto"), line("after", tools=[TOOL], messages=said)]
+    shown = wait_for_status(api, key, start(api, key, items), "completed")
+    output, errors = both(api, key, shown)
+    same((len(output), errors), (6, {}), "lines")
+    for custom_id, one in output.items():
+        (choice,) = one["response"]["body"]["choices"]
+        job = api.ask("GET", f"/v1/jobs/{one['response']['request_id']}", key=key).json
+        if custom_id in ("text", "after"):
+            same((choice["finish_reason"], "tool_calls" in choice["message"]), ("stop", False), custom_id)
+            sure(choice["message"]["content"], "words")
+            continue
+        same((choice["finish_reason"], choice["message"]["content"]), ("tool_calls", None), custom_id)
+        (call,) = choice["message"]["tool_calls"]
+        same((call["type"], call["function"]["name"]), ("function", "weather"), f"the call of {custom_id}")
+        arguments = json.loads(call["function"]["arguments"])  # with a schema the simulator makes them of that
+        same(sorted(arguments), sorted(SCHEMA["required"] if custom_id == "schema" else ["town"]), f"arguments of {custom_id}")
+        sure(call["id"], "its id")
+        same((job["result"]["tool_calls"], "output" in job["result"], job["attempts"]), ([call], False, 1), "the job behind it")
+    same(output["anthropic"]["response"]["body"]["model"].startswith("claude-haiku"), True, "who answered")
+    shown = wait_for_status(api, key, start(api, key, lines([line("n", tools=[{"type": "custom"}]), line(
+        "c", tool_choice="required")])), "failed")
+    same([(one["code"], one["param"]) for one in shown["errors"]["data"]],
+         [("invalid_value", "tools.0"), ("invalid_value", "tool_choice")], "what is wrong")
+
+
 def dies(fleet, api, key):
     claim("a line whose job dies goes to the error file")
     fleet.control(fault="400@gpt-4o-mini=1,400@claude-haiku-4-5=1")
@@ -347,6 +387,7 @@ def main():
         api = Api(fleet).start()
         wait_for(5, "the keys are known", lambda: api.ask("GET", "/v1/batches", key=reader).status == 200)
         batch = runs(fleet, api, key)
+        tools(fleet, api, key)
         dies(fleet, api, key)
         bad_lines(fleet, api, key)
         bad_wishes(fleet, api, key)

@@ -87,6 +87,23 @@ START_TEST(a_result_carries_the_models_own_bytes)
 }
 END_TEST
 
+START_TEST(calls_for_tools_are_told_without_a_text)
+{
+	static const char calls[] = "[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":"
+				    "\"f\",\"arguments\":\"{\\\"n\\\":1e2}\"}}]";
+	AUTO(job_destroy) struct job *job = read_job(embedded_text("schemas/examples/job.json"));
+	AUTO_FINISH(buffer_finish) struct buffer body = {0};
+	struct event event = event_of(job);
+	json_auto_t *value = NULL;
+
+	event.tool_calls = calls;
+	event_result(&event, &body);
+	value = checked(&body, "schemas/result.json");
+	ck_assert_ptr_nonnull(strstr(body.data, calls));
+	ck_assert_ptr_null(json_object_get(value, "text"));
+}
+END_TEST
+
 START_TEST(a_text_is_a_string_whatever_is_in_it)
 {
 	static const char answer[] = "He said \"hi\"\n\x01\xff</script>";
@@ -164,6 +181,6 @@ START_TEST(a_message_is_kept_in_base64_and_cut_where_it_is_long)
 }
 END_TEST
 
-UNIT_TESTS(event, a_result_carries_the_models_own_bytes, a_text_is_a_string_whatever_is_in_it,
-	   ends_without_an_answer_fit_their_contracts,
+UNIT_TESTS(event, a_result_carries_the_models_own_bytes, calls_for_tools_are_told_without_a_text,
+	   a_text_is_a_string_whatever_is_in_it, ends_without_an_answer_fit_their_contracts,
 	   a_message_is_kept_in_base64_and_cut_where_it_is_long)

@@ -16,9 +16,11 @@
 	"  - name: economy\n"                                             \
 	"    candidates: [{provider: house, model: m}]\n"
 
-#define JOB                                                                             \
+#define JOB_WITH(more)                                                                  \
 	"{\"version\":1,\"idempotency_key\":\"k\",\"business_unit\":\"u\",\"prompt\":{" \
-	"\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}}"
+	"\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]" more "}}"
+#define JOB JOB_WITH("")
+#define TOOL_JOB JOB_WITH(",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\"}}]")
 
 struct room {
 	struct config *config;
@@ -33,7 +35,7 @@ struct room {
 	struct sequel sequel;
 };
 
-static void room_init(struct room *room)
+static void room_init_for(struct room *room, const char *job)
 {
 	struct job_source nowhere = {.cluster = "", .topic = ""};
 	struct error err;
@@ -46,7 +48,7 @@ static void room_init(struct room *room)
 				     .results_topic = "results",
 				     .dead_topic = "dead"};
 	room->reader = job_reader_create(10000);
-	room->job = job_read(room->reader, JOB, strlen(JOB), &nowhere, &err);
+	room->job = job_read(room->reader, job, strlen(job), &nowhere, &err);
 	ck_assert_msg(room->job != NULL, "%s", err.text);
 	room->hearing = (struct hearing){.job = room->job,
 					 .headers = "",
@@ -58,6 +60,11 @@ static void room_init(struct room *room)
 					 .candidate = &room->config->tiers[0].candidates[0]};
 }
 
+static void room_init(struct room *room)
+{
+	room_init_for(room, JOB);
+}
+
 static void room_finish(struct room *room)
 {
 	settlement_destroy(room->settlement);
@@ -67,14 +74,33 @@ static void room_finish(struct room *room)
 	config_destroy(room->config);
 }
 
+static void judge_reply(struct room *room, struct reply *reply)
+{
+	settlement_destroy(room->settlement);
+	room->settlement = settlement_create();
+	hearing_judge(&room->court, &room->hearing, reply, room->settlement, &room->sequel);
+	hearing_tell(&room->court, &room->hearing, room->settlement);
+	reply_finish(reply);
+}
+
 static void judge(struct room *room, enum reply_kind kind)
 {
 	struct reply reply = {.kind = kind, .text = xstrdup(""), .confidence = NAN};
 
-	settlement_destroy(room->settlement);
-	room->settlement = settlement_create();
-	hearing_judge(&room->court, &room->hearing, &reply, room->settlement, &room->sequel);
-	reply_finish(&reply);
+	judge_reply(room, &reply);
+}
+
+/* An answer that calls for a tool. */
+static void judge_call(struct room *room, const char *text, const char *name, const char *arguments)
+{
+	struct reply reply = {.kind = REPLY_ANSWER,
+			      .text = xstrdup(text),
+			      .len = strlen(text),
+			      .confidence = NAN};
+
+	reply.tool_calls = json_pack("[{s:s, s:s, s:{s:s, s:s}}]", "id", "call_1", "type",
+				     "function", "function", "name", name, "arguments", arguments);
+	judge_reply(room, &reply);
 }
 
 START_TEST(an_outage_uses_up_no_attempt_however_long)
@@ -285,6 +311,86 @@ START_TEST(an_answer_from_the_cache_costs_nothing_and_is_not_kept_again)
 }
 END_TEST
 
+#define CALL                                                                         \
+	"[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"look\"," \
+	"\"arguments\":\"{\\\"at\\\":1e2}\"}}]"
+
+START_TEST(a_call_for_a_tool_is_an_answer_of_its_own)
+{
+	struct room room;
+	const struct debt *told;
+
+	room_init_for(&room, TOOL_JOB);
+	judge_call(&room, "", "look", "{\"at\":1e2}");
+	ck_assert_str_eq(room.settlement->state, "DONE");
+	ck_assert_str_eq(room.settlement->reason, "accepted");
+	ck_assert_str_eq(room.settlement->tool_calls, CALL);
+	ck_assert_ptr_null(room.settlement->output);
+	told = &room.settlement->debts[0];
+	ck_assert_ptr_nonnull(strstr(told->body, "\"tool_calls\":" CALL));
+	ck_assert_ptr_null(strstr(told->body, "\"text\""));
+	room_finish(&room);
+}
+END_TEST
+
+START_TEST(a_contract_is_that_of_the_last_answer_not_of_the_calls_before)
+{
+	struct error err;
+	json_auto_t *document = json_pack("{s:s}", "type", "object");
+	struct contract contract = {.schema = schema_compile(document, &err)};
+	struct room room;
+
+	room_init_for(&room, TOOL_JOB);
+	room.hearing.contract = &contract;
+	judge_call(&room, "Let me look.", "look", "{}");
+	ck_assert_str_eq(room.settlement->state, "DONE");
+	ck_assert_ptr_nonnull(room.settlement->tool_calls);
+	ck_assert_str_eq(room.settlement->output, "Let me look.");
+	ck_assert(!room.settlement->is_json);
+	room_finish(&room);
+	schema_destroy(contract.schema);
+}
+END_TEST
+
+START_TEST(a_call_that_cant_be_made_is_asked_for_again)
+{
+	static const struct {
+		const char *name, *arguments, *note;
+	} cases[] = {
+		{"find", "{}", "There is no tool \"find\"."},
+		{"", "{}", "There is no tool \"\"."},
+		{"look", "{\"at\":", "The arguments of the tool \"look\" are not a JSON object."},
+		{"look", "", "The arguments of the tool \"look\" are not a JSON object."},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct room room;
+
+		room_init_for(&room, TOOL_JOB);
+		judge_call(&room, "", cases[i].name, cases[i].arguments);
+		ck_assert(room.sequel.quotes);
+		ck_assert_str_eq(room.sequel.note, cases[i].note);
+		ck_assert_ptr_null(room.settlement->tool_calls);
+		room_finish(&room);
+	}
+}
+END_TEST
+
+START_TEST(calls_for_tools_that_nobody_offered_are_no_answer)
+{
+	struct room room;
+
+	room_init(&room);
+	judge_call(&room, "", "look", "{}");
+	ck_assert(room.sequel.quotes);
+	ck_assert_str_eq(room.settlement->signature, "empty");
+	judge_call(&room, "Hello", "look", "{}");
+	ck_assert_str_eq(room.settlement->state, "DONE");
+	ck_assert_ptr_null(room.settlement->tool_calls);
+	room_finish(&room);
+}
+END_TEST
+
 UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_long,
 	   a_failure_while_others_are_answered_is_the_jobs_own,
 	   when_it_failed_last_is_remembered_by_who_takes_it_over,
@@ -292,4 +398,8 @@ UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_long,
 	   a_probe_that_fails_is_no_attempt_of_its_job, a_probe_that_is_answered_is_one,
 	   a_bad_key_never_kills_a_job, an_answer_is_kept_where_its_question_is_known,
 	   who_leads_tells_of_every_end_and_only_of_an_end,
-	   an_answer_from_the_cache_costs_nothing_and_is_not_kept_again)
+	   an_answer_from_the_cache_costs_nothing_and_is_not_kept_again,
+	   a_call_for_a_tool_is_an_answer_of_its_own,
+	   a_contract_is_that_of_the_last_answer_not_of_the_calls_before,
+	   a_call_that_cant_be_made_is_asked_for_again,
+	   calls_for_tools_that_nobody_offered_are_no_answer)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ensure.h"
 #include "unit.h"
 
 #define LINE(body)                                                                                 \
@@ -51,6 +52,7 @@ START_TEST(what_a_request_asks_for_is_asked_of_the_job)
 		 "\"strict\":true,\"description\":\"d\",\"schema\":{\"type\":\"object\"}}}",
 		 ",\"output\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"object\","
 		 "\"description\":\"d\"},\"name\":\"n\"}"},
+		{",\"tool_choice\":\"auto\",\"tools\":[]", ""},
 		/* What says nothing is left out. */
 		{",\"n\":1,\"stream\":false,\"store\":false,\"logprobs\":false,\"logit_bias\":{},"
 		 "\"presence_penalty\":0,\"frequency_penalty\":0.0,\"modalities\":[\"text\"],"
@@ -74,6 +76,22 @@ START_TEST(what_a_request_asks_for_is_asked_of_the_job)
 }
 END_TEST
 
+START_TEST(tools_are_the_prompts)
+{
+	static const char tools[] =
+		"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],"
+		"\"tool_choice\":\"required\"";
+	char text[600], wanted[600];
+
+	snprintf(text, sizeof(text), BODY(",%s"), tools);
+	AUTO(xfree) char *job = job_of(text);
+
+	snprintf(wanted, sizeof(wanted), "{\"prompt\":{" SAY ",%s}}", tools);
+	ck_assert_msg(job, "%s", problem.message);
+	ck_assert_str_eq(job, wanted);
+}
+END_TEST
+
 START_TEST(what_sluice_cant_do_is_a_problem_that_names_the_parameter)
 {
 	static const struct {
@@ -93,9 +111,8 @@ START_TEST(what_sluice_cant_do_is_a_problem_that_names_the_parameter)
 		{",\"service_tier\":\"flex\"", "unsupported_value", "service_tier"},
 		{",\"parallel_tool_calls\":false", "unsupported_value", "parallel_tool_calls"},
 		{",\"functions\":[]", "unsupported_parameter", "functions"},
-		{",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]",
-		 "unsupported_parameter", "tools"},
-		{",\"tool_choice\":\"auto\"", "unsupported_parameter", "tool_choice"},
+		{",\"tool_choice\":\"required\"", "invalid_value", "tool_choice"},
+		{",\"tools\":[],\"tool_choice\":{}", "invalid_value", "tool_choice"},
 		{",\"verbosity\":\"low\"", "unsupported_parameter", "verbosity"},
 		{",\"typo\":1", "unsupported_parameter", "typo"},
 		{",\"max_tokens\":1,\"max_completion_tokens\":2", "invalid_value",
@@ -198,7 +215,7 @@ START_TEST(problems_of_the_job_are_told_in_the_words_of_the_request)
 }
 END_TEST
 
-UNIT_TESTS(openai_line, what_a_request_asks_for_is_asked_of_the_job,
+UNIT_TESTS(openai_line, what_a_request_asks_for_is_asked_of_the_job, tools_are_the_prompts,
 	   what_sluice_cant_do_is_a_problem_that_names_the_parameter,
 	   a_line_that_is_no_request_is_a_problem, messages_as_answers_bring_them_may_be_sent_back,
 	   problems_of_the_job_are_told_in_the_words_of_the_request)

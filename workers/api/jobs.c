@@ -53,6 +53,7 @@ enum {
 	RESULT_MODEL,
 	RESULT_DETAIL,
 	RESULT_OUTPUT,
+	RESULT_TOOL_CALLS,
 	RESULT_TIER,
 	JOB_TASK,
 	JOB_FEATURE,
@@ -112,12 +113,23 @@ static void write_head(struct json_writer *w, const struct pg_rows *rows, int ro
 
 /* --- one job --- */
 
+static void put_tool_calls(struct json_writer *w, const struct pg_rows *rows, int row)
+{
+	const char *calls = pg_get_text(rows, row, RESULT_TOOL_CALLS);
+
+	if (!*calls)
+		return;
+	json_key(w, "tool_calls");
+	json_put_raw(w, calls, strlen(calls));
+}
+
 /* A model's output is passed on as it came; text that is no UTF-8 is mended. */
 static void write_output(struct json_writer *w, const struct pg_rows *rows, int row)
 {
 	size_t len;
 	const char *output = pg_get_bytes(rows, row, RESULT_OUTPUT, &len);
 
+	put_tool_calls(w, rows, row);
 	if (pg_is_null(rows, row, RESULT_OUTPUT))
 		return;
 	json_key(w, "output");

@@ -154,6 +154,7 @@ static void print_result(const json_t *result)
 	printf("  %s\n", json_text(result, "finished_at", ""));
 	print_fact("why", json_text(result, "detail", NULL));
 	print_block("output", json_text(result, "output", NULL));
+	print_block("tool calls", json_text(result, "tool_calls", NULL));
 }
 
 static void print_owed(const json_t *debt)

@@ -275,6 +275,7 @@ static struct settlement *make_stub(struct worker *w, struct settlement *s, cons
 	stub->usage = s->usage;
 	stub->output = TAKE(s->output);
 	stub->output_len = s->output_len;
+	stub->tool_calls = TAKE(s->tool_calls);
 	settlement_destroy(s);
 	return stub;
 }

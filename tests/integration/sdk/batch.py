@@ -10,6 +10,9 @@ foreign = openai.OpenAI(api_key=os.environ["FOREIGN_KEY"])
 SCHEMA = {"type": "object", "required": ["spam"], "additionalProperties": False, "properties": {"spam": {"type": "boolean"}}}
 
 
+TOOL = {"type": "function", "function": {"name": "look", "parameters": SCHEMA}}
+
+
 def request(custom_id, **more):
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Is {custom_id} spam?"}], **more}
     return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
@@ -49,6 +52,7 @@ def refused(kind, call, words):
 def whole():
     form = {"type": "json_schema", "json_schema": {"name": "spam", "strict": True, "schema": SCHEMA}}
     items = [request(f"text-{i}") for i in range(20)] + [request(f"json-{i}", response_format=form) for i in range(20)]
+    items.append(request("tool", tools=[TOOL], tool_choice={"type": "function", "function": {"name": "look"}}))
     file = upload("input.jsonl", items)
     assert (file.object, file.purpose, file.filename, file.status) == ("file", "batch", "input.jsonl", "processed"), file
     assert client.files.retrieve(file.id) == file
@@ -57,15 +61,21 @@ def whole():
     assert (batch.object, batch.status, batch.input_file_id) == ("batch", "validating", file.id), batch
     batch = wait(batch, "completed")
     counts = batch.request_counts
-    assert (counts.total, counts.completed, counts.failed) == (40, 40, 0), counts
+    assert (counts.total, counts.completed, counts.failed) == (41, 41, 0), counts
     assert batch.metadata == {"feature": "nightly"} and batch.errors is None and batch.error_file_id is None
     seen = {}
     for text in client.files.content(batch.output_file_id).text.splitlines():
         line = json.loads(text)
         answer = openai.types.chat.ChatCompletion.model_validate(line["response"]["body"])
         assert line["response"]["status_code"] == 200 and line["error"] is None
-        assert answer.usage.total_tokens > 0 and answer.choices[0].finish_reason == "stop"
+        assert answer.usage.total_tokens > 0
         seen[line["custom_id"]] = answer.choices[0].message.content
+        if line["custom_id"] != "tool":
+            assert answer.choices[0].finish_reason == "stop"
+            continue
+        call = answer.choices[0].message.tool_calls[0]
+        assert (answer.choices[0].finish_reason, call.function.name) == ("tool_calls", "look"), answer
+        assert isinstance(json.loads(call.function.arguments)["spam"], bool)
     assert set(seen) == {item["custom_id"] for item in items}
     assert all(isinstance(json.loads(seen[f"json-{i}"])["spam"], bool) for i in range(20))
     assert batch.usage.total_tokens == batch.usage.input_tokens + batch.usage.output_tokens > 0
