@@ -69,6 +69,8 @@ static void put_asked(json_t *question, const struct job *job)
 	put_text(question, "reasoning_effort", job->reasoning_effort);
 	put(question, "seed", job->seed);
 	put_whole(question, "data_class", (int64_t)job->data_class);
+	if (*job->candidate)
+		put_text(question, "candidate", job->candidate);
 }
 
 static void put_wanted(json_t *question, const struct job *job, const struct task *task,

@@ -138,7 +138,40 @@ static const struct tier *tier_with(const struct config *config, const char *mod
 	return NULL;
 }
 
-const struct tier *config_model_tier(const struct config *config, const char *model)
+bool candidate_is(const struct candidate *candidate, const char *name)
+{
+	const char *provider = candidate->endpoint->name;
+	size_t len = strlen(provider);
+
+	return strncmp(name, provider, len) == 0 && name[len] == '/' &&
+	       strcmp(name + len + 1, candidate->model) == 0;
+}
+
+const struct candidate *tier_candidate(const struct tier *tier, const char *name)
+{
+	for (size_t i = 0; i < tier->candidate_count; i++)
+		if (candidate_is(&tier->candidates[i], name))
+			return &tier->candidates[i];
+	return NULL;
+}
+
+const struct tier *config_candidate_tier(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->tier_count; i++)
+		if (tier_candidate(&config->tiers[i], name))
+			return &config->tiers[i];
+	return NULL;
+}
+
+/* A tier's name has no slash. */
+static struct model_place mapped_place(const struct config *config, const char *mapped)
+{
+	if (strchr(mapped, '/'))
+		return (struct model_place){config_candidate_tier(config, mapped), mapped};
+	return (struct model_place){.tier = config_tier(config, mapped)};
+}
+
+struct model_place config_model(const struct config *config, const char *model)
 {
 	const json_t *aliases = json_object_get(config->tree, "aliases");
 	const char *mapped = json_text(config->api.models, model, NULL);
@@ -146,11 +179,11 @@ const struct tier *config_model_tier(const struct config *config, const char *mo
 	const struct tier *tier;
 
 	if (mapped)
-		return config_tier(config, mapped);
+		return mapped_place(config, mapped);
 	tier = tier_with(config, json_text(aliases, model, model));
 	if (!tier)
 		tier = config_tier(config, model);
-	return tier || !others ? tier : config_tier(config, others);
+	return tier || !others ? (struct model_place){.tier = tier} : mapped_place(config, others);
 }
 
 const struct endpoint *config_endpoint(const struct config *config, const char *name)

@@ -157,7 +157,7 @@ struct api_settings {
 	size_t max_upload;
 	const char *cert_file; /* "": no TLS */
 	const char *key_file;
-	const json_t *models;	       /* object: a model's name, or "*", to the name of a tier */
+	const json_t *models; /* object: a model's name, or "*", to a tier or a candidate */
 	const json_t *webhook_secrets; /* array of texts, the current one first */
 	bool webhook_private;	       /* webhooks may go to private addresses */
 };
@@ -210,12 +210,26 @@ AUTO_DEFINE(struct config, config_destroy)
 const struct tier *config_tier(const struct config *config, const char *name); /* NULL: none */
 const struct task *config_task(const struct config *config, const char *name); /* never NULL */
 
+/* Whether it is the candidate called "provider/model". */
+bool candidate_is(const struct candidate *candidate, const char *name);
+
+/* The candidate of that name in this tier. NULL: none. */
+const struct candidate *tier_candidate(const struct tier *tier, const char *name);
+
+/* The cheapest tier with the candidate of that name. NULL: none. */
+const struct tier *config_candidate_tier(const struct config *config, const char *name);
+
+/* Where a model's name of OpenAI's shape leads. */
+struct model_place {
+	const struct tier *tier; /* NULL: nowhere */
+	const char *candidate;	 /* "provider/model", the only one of the tier; NULL: any */
+};
+
 /*
- * The tier that a model's name stands for in OpenAI's shape: what api.models says, else the
- * cheapest tier with such a candidate (aliases count), else the tier of that name, else what
- * api.models says of "*". NULL: none.
+ * What api.models says, else the cheapest tier with a candidate of that model (aliases count), else
+ * the tier of that name, else what api.models says of "*".
  */
-const struct tier *config_model_tier(const struct config *config, const char *model);
+struct model_place config_model(const struct config *config, const char *model);
 const struct endpoint *config_endpoint(const struct config *config, const char *name);
 
 /* Whether a job may have its outcome copied to that topic. */

@@ -365,15 +365,20 @@ static bool check_endpoints(const struct rules *r)
 static bool check_models(const struct rules *r)
 {
 	const char *model;
-	json_t *tier;
+	json_t *place;
 	char path[MAX_PATH];
 
-	json_object_foreach ((json_t *)r->config->api.models, model, tier) {
-		if (config_tier(r->config, json_string_value(tier)))
+	json_object_foreach ((json_t *)r->config->api.models, model, place) {
+		const char *name = json_string_value(place);
+
+		if (config_tier(r->config, name) || config_candidate_tier(r->config, name))
 			continue;
 		config_path_join(path, sizeof(path), "/api/models", model);
-		return yaml_error(r->doc, path, r->err, "%s: tier \"%s\" is not configured", path,
-				  json_string_value(tier));
+		return yaml_error(r->doc, path, r->err,
+				  strchr(name, '/')
+					  ? "%s: no tier has the candidate \"%s\" (provider/model)"
+					  : "%s: tier \"%s\" is not configured",
+				  path, name);
 	}
 	return true;
 }

@@ -104,6 +104,24 @@ static bool check_tier(const struct config *config, const char *where, const cha
 	       error_set(err, ERROR_REJECT, "%s: tier \"%.60s\" is not configured", where, tier);
 }
 
+static bool check_candidate(const struct config *config, const struct job *job, struct error *err)
+{
+	const struct tier *tier = config_tier(config, job->tier);
+
+	if (!*job->candidate)
+		return true;
+	if (!config_candidate_tier(config, job->candidate))
+		return error_set(err, ERROR_REJECT,
+				 "/routing/candidate: no tier has a candidate \"%.100s\" "
+				 "(provider/model)",
+				 job->candidate);
+	if (tier && !tier_candidate(tier, job->candidate))
+		return error_set(err, ERROR_REJECT,
+				 "/routing/candidate: tier \"%.60s\" has no candidate \"%.100s\"",
+				 tier->name, job->candidate);
+	return true;
+}
+
 static bool check_job(const struct config *config, const struct job *job, struct error *err)
 {
 	if (job->thin)
@@ -116,7 +134,7 @@ static bool check_job(const struct config *config, const struct job *job, struct
 			job->reply_topic);
 	return check_tier(config, "/routing/tier", job->tier, err) &&
 	       check_tier(config, "/routing/max_tier", job->max_tier, err) &&
-	       check_schema(job, err);
+	       check_candidate(config, job, err) && check_schema(job, err);
 }
 
 /* --- where to --- */

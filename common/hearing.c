@@ -172,6 +172,7 @@ static void check_reply(const struct hearing *h, const struct task *task, const 
 static struct pick_wish wish_of(const struct hearing *h)
 {
 	return (struct pick_wish){.restricted = h->job->data_class == DATA_RESTRICTED,
+				  .only = h->job->candidate,
 				  .memo = h->memo};
 }
 
@@ -186,7 +187,7 @@ static const struct tier *higher_tier(const struct court *court, const struct he
 				 .min_window = min_window};
 
 	for (size_t i = h->tier->rank + 1; i < config->tier_count; i++) {
-		if (highest && i > highest->rank)
+		if (*h->job->candidate || (highest && i > highest->rank))
 			return NULL;
 		if (targets_fitting(&config->tiers[i], &wish) > 0)
 			return &config->tiers[i];

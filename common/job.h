@@ -84,8 +84,9 @@ struct job {
 	const char *reasoning_effort; /* "": not asked for */
 	const json_t *seed;	      /* NULL: none */
 
-	const char *tier;     /* "auto": the router decides */
-	const char *max_tier; /* "": the highest */
+	const char *tier;      /* "auto": the router decides */
+	const char *max_tier;  /* "": the highest */
+	const char *candidate; /* "provider/model": only that may answer; "": any of a tier */
 	enum lane lane;
 	nsec deadline;	 /* wall clock; 0: none */
 	nsec not_before; /* wall clock; 0: at once */

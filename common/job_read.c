@@ -277,6 +277,7 @@ static bool fill_routing(struct job *job, struct error *err)
 
 	job->tier = json_text(from, "tier", "auto");
 	job->max_tier = json_text(from, "max_tier", "");
+	job->candidate = json_text(from, "candidate", "");
 	ENSURE(lane_parse(json_text(from, "lane", "auto"), &job->lane));
 	job->data_class = data_class_named(json_text(from, "data_class", "internal"));
 	job->quality = quality_named(quality ? quality : "normal");

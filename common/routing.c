@@ -215,15 +215,14 @@ static const struct tier *capped(const struct tier *tier, const struct tier *cap
 	return cap;
 }
 
-/* May a candidate of the tier see the data, and hold as many tokens? */
+/* May a candidate of the tier be called for the job, and hold as many tokens? */
 static bool tier_suits(const struct tier *tier, const struct job *job, int64_t tokens)
 {
 	for (size_t i = 0; i < tier->candidate_count; i++) {
 		const struct candidate *c = &tier->candidates[i];
 		int64_t window = c->traits.context_window;
-		bool allowed = job->data_class != DATA_RESTRICTED || c->endpoint->self_hosted;
 
-		if (allowed && (window <= 0 || tokens <= window))
+		if (routing_may_call(c, job) && (window <= 0 || tokens <= window))
 			return true;
 	}
 	return false;
@@ -252,19 +251,25 @@ static bool settle_tier(const struct config *config, const struct job *job,
 			const struct tier *wanted, const struct tier *cap,
 			struct routing_decision *d, struct error *err)
 {
-	int64_t room = is_named(job->tier) ? 0 : d->tokens + job->max_output_tokens;
+	bool named = is_named(job->tier) || *job->candidate;
+	int64_t room = named ? 0 : d->tokens + job->max_output_tokens;
 
 	d->tier = nearest(config, wanted, cap, job, room);
 	if (!d->tier) {
 		d->tier = nearest(config, wanted, cap, job, 0);
 		note(d, "no tier allowed has a window of %lld tokens", (long long)room);
 	}
+	if (!d->tier && *job->candidate)
+		return error_set(err, ERROR_REJECT,
+				 "/candidate: no tier that the job may go to has \"%.100s\", or it "
+				 "is not self-hosted, which data of class restricted needs",
+				 job->candidate);
 	if (!d->tier)
 		return error_set(err, ERROR_REJECT,
 				 "/data_class: no tier has a self-hosted candidate, which data of "
 				 "class restricted needs");
 	if (d->tier != wanted)
-		note(d, "tier %s is the nearest for data class and length", d->tier->name);
+		note(d, "tier %s is the nearest that suits the job", d->tier->name);
 	return true;
 }
 

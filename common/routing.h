@@ -32,7 +32,8 @@
  *
  * The tier is the job's own, else a rule's, else the task's, else the score's; raised to
  * min_tier unless it is the job's own; lowered to max_tier of the job and of the rules; and
- * last moved to the nearest tier that may see the job's data and can hold its context.
+ * last moved to the nearest tier that may see the job's data, has the one candidate the job
+ * wants if it wants one, and can hold its context.
  *
  * Pure: the config is read-only; the time and what was measured are parameters.
  */

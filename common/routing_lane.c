@@ -9,14 +9,15 @@
 #define TYPICAL_INPUT 1000
 #define TYPICAL_OUTPUT 250
 
-static bool may_see(const struct candidate *candidate, const struct job *job)
+bool routing_may_call(const struct candidate *candidate, const struct job *job)
 {
-	return job->data_class != DATA_RESTRICTED || candidate->endpoint->self_hosted;
+	return (job->data_class != DATA_RESTRICTED || candidate->endpoint->self_hosted) &&
+	       (!*job->candidate || candidate_is(candidate, job->candidate));
 }
 
 static bool may_take(const struct candidate *candidate, const struct job *job)
 {
-	return candidate->endpoint->supports_batch && may_see(candidate, job);
+	return candidate->endpoint->supports_batch && routing_may_call(candidate, job);
 }
 
 bool routing_has_batch(const struct tier *tier, const struct job *job)
@@ -88,7 +89,7 @@ static pico sync_price(const struct tier *tier, const struct job *job,
 	pico least = PICO_UNPRICED;
 
 	for (size_t i = 0; i < tier->candidate_count; i++) {
-		pico price = may_see(&tier->candidates[i], job)
+		pico price = routing_may_call(&tier->candidates[i], job)
 				     ? price_of(news, &tier->candidates[i], MODE_SYNC, wall)
 				     : PICO_UNPRICED;
 

@@ -37,7 +37,10 @@ struct lane_choice {
 struct lane_choice routing_lane(const struct config *config, const struct tier *tier,
 				const struct job *job, const struct routing_news *news, nsec wall);
 
-/* Whether a candidate of the tier that may see the job's data has a batch API. */
+/* Whether the candidate may see the job's data and, where the job wants only one, is that. */
+bool routing_may_call(const struct candidate *candidate, const struct job *job);
+
+/* Whether a candidate of the tier that may be called for the job has a batch API. */
 bool routing_has_batch(const struct tier *tier, const struct job *job);
 
 #endif

@@ -89,6 +89,8 @@ static bool fits(const struct candidate *candidate, const struct pick_wish *wish
 {
 	if (wish->restricted && !candidate->endpoint->self_hosted)
 		return false;
+	if (wish->only && *wish->only && !candidate_is(candidate, wish->only))
+		return false;
 	if (wish->min_window > candidate->traits.context_window &&
 	    candidate->traits.context_window > 0)
 		return false;

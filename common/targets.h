@@ -53,6 +53,7 @@ struct target *targets_of(struct targets *targets, const struct candidate *candi
 /* What a job needs of a candidate. */
 struct pick_wish {
 	bool restricted;		/* self-hosted endpoints only */
+	const char *only;		/* "provider/model", nothing else; NULL or "": any */
 	int64_t min_window;		/* tokens of context it must have; 0: any */
 	const struct memo *memo;	/* what to avoid; NULL: nothing */
 	const struct candidate *prefer; /* taken if it may be called now; NULL: none */

@@ -12,7 +12,7 @@ from fleet import SCHEMA, Fleet, claim, same, say, sure, wait_for
 from openai import BODY, line, lines, refusal, upload
 from test_openai_files import Watch
 
-CONFIG = {"api": {"models": {"gpt-4": "standard", "smart": "frontier"}},
+CONFIG = {"api": {"models": {"gpt-4": "standard", "smart": "frontier", "haiku": "anthropic/claude-haiku-4-5"}},
           "aliases": {"mini": "gpt-4o-mini"}}
 STANDARD = ("claude-sonnet-5", "gpt-5.6-terra")
 LINES = int(os.environ.get("LINES", 5_000))  # of the largest batch; OpenAI takes 50,000
@@ -123,7 +123,7 @@ def tools(fleet, api, key):
             {"role": "assistant", "content": None, "tool_calls": [
                 {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"town":"Oslo"}'}}]},
             {"role": "tool", "tool_call_id": "call_1", "content": "rain"}]
-    items = [line("openai", **must), line("anthropic", model="claude-haiku-4-5", **must),
+    items = [line("openai", **must), line("anthropic", model="haiku", **must),
              line("schema", response_format=schema_format(), **must), line("any", tools=[TOOL], tool_choice="required"),
              line("text", tools=[TOOL], tool_choice="auto"), line("after", tools=[TOOL], messages=said)]
     shown = wait_for_status(api, key, start(api, key, items), "completed")

@@ -102,6 +102,7 @@ START_TEST(whatever_the_answer_depends_on_changes_the_key)
 		{"\"temperature\":0", "\"temperature\":0,\"reasoning_effort\":\"low\""},
 		{"\"max_output_tokens\":100", "\"max_output_tokens\":101"},
 		{"\"version\":1,", "\"version\":1,\"routing\":{\"data_class\":\"restricted\"},"},
+		{"\"version\":1,", "\"version\":1,\"routing\":{\"candidate\":\"house/m\"},"},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(changes); i++)

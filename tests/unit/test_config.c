@@ -227,6 +227,11 @@ static const struct {
 	{"routing: {rules: [{match: {taks: x}, tier: economy}]}\n",
 	 "t.yaml:6:28: /routing/rules/0/match/taks is no setting; did you mean \"task\"?"},
 	{"aliases: {a: b, b: c}\n", "t.yaml:6:14: \"b\" is an alias itself"},
+	{"api: {models: {gpt-4: gold}}\n",
+	 "t.yaml:6:23: /api/models/gpt-4: tier \"gold\" is not configured"},
+	{"api: {models: {gpt-4: house/n}}\n",
+	 "t.yaml:6:23: /api/models/gpt-4: no tier has the candidate \"house/n\" (provider/model)"},
+	{"api: {models: {gpt-4: house/}}\n", "t.yaml:6:23: /api/models/gpt-4 must"},
 	{"version: 2\n", "t.yaml:6:10: /version must be"},
 	{"tiers: []\n", "t.yaml:6:1: duplicate key"},
 };
@@ -441,6 +446,26 @@ START_TEST(a_reply_topic_needs_an_allowed_prefix)
 }
 END_TEST
 
+START_TEST(a_models_name_leads_to_a_tier_or_to_one_candidate)
+{
+	struct config *config = must_read(LEAST
+					  "aliases: {mine: m}\n"
+					  "api: {models: {gpt-4: economy, gpt-5: house/m}}\n");
+	struct model_place place = config_model(config, "gpt-4");
+
+	ck_assert_str_eq(place.tier->name, "economy");
+	ck_assert_ptr_null(place.candidate);
+	place = config_model(config, "gpt-5");
+	ck_assert_str_eq(place.tier->name, "economy");
+	ck_assert_str_eq(place.candidate, "house/m");
+	ck_assert(candidate_is(tier_candidate(place.tier, place.candidate), "house/m"));
+	ck_assert_ptr_null(config_model(config, "mine").candidate);
+	ck_assert_str_eq(config_model(config, "economy").tier->name, "economy");
+	ck_assert_ptr_null(config_model(config, "house/m").tier);
+	config_destroy(config);
+}
+END_TEST
+
 START_TEST(a_file_is_found_and_named)
 {
 	char path[] = "/tmp/sluice-config-XXXXXX";
@@ -471,4 +496,4 @@ UNIT_TESTS(config, the_built_in_default_is_a_configuration, what_is_left_out_has
 	   secrets_are_never_shown, what_is_shown_can_be_read_again,
 	   what_is_probably_not_meant_is_noted, the_example_leaves_nothing_to_note,
 	   limits_and_budgets_become_allowances, a_reply_topic_needs_an_allowed_prefix,
-	   a_file_is_found_and_named)
+	   a_models_name_leads_to_a_tier_or_to_one_candidate, a_file_is_found_and_named)

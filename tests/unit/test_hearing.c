@@ -14,12 +14,15 @@
 	"worker: {unavailable: {first: 1s, longest: 1s, max_tries: 9}}\n" \
 	"tiers:\n"                                                        \
 	"  - name: economy\n"                                             \
-	"    candidates: [{provider: house, model: m}]\n"
+	"    candidates: [{provider: house, model: m}]\n"                 \
+	"  - name: frontier\n"                                            \
+	"    candidates: [{provider: house, model: m}, {provider: house, model: n}]\n"
 
 #define JOB_WITH(more)                                                                  \
 	"{\"version\":1,\"idempotency_key\":\"k\",\"business_unit\":\"u\",\"prompt\":{" \
 	"\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]" more "}}"
 #define JOB JOB_WITH("")
+#define PINNED_JOB JOB_WITH("},\"routing\":{\"candidate\":\"house/m\"")
 #define TOOL_JOB JOB_WITH(",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\"}}]")
 
 struct room {
@@ -311,6 +314,39 @@ START_TEST(an_answer_from_the_cache_costs_nothing_and_is_not_kept_again)
 }
 END_TEST
 
+START_TEST(a_job_that_wants_one_candidate_never_leaves_it)
+{
+	static const struct {
+		const char *job, *state;
+	} cases[] = {{JOB, "QUEUED"}, {PINNED_JOB, "DEAD"}};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct room room;
+
+		room_init_for(&room, cases[i].job);
+		judge(&room, REPLY_REFUSED);
+		ck_assert_str_eq(room.settlement->state, cases[i].state);
+		ck_assert_str_eq(room.settlement->reason, "refused");
+		room_finish(&room);
+	}
+}
+END_TEST
+
+START_TEST(the_next_candidate_is_not_for_a_job_that_wants_one)
+{
+	for (int i = 0; i < 2; i++) {
+		struct room room;
+
+		room_init_for(&room, i == 0 ? JOB : PINNED_JOB);
+		room.hearing.tier = &room.config->tiers[1];
+		judge(&room, REPLY_UNKNOWN_MODEL);
+		ck_assert_int_eq(room.sequel.keeps, i == 0);
+		ck_assert_int_eq(room.settlement->decides, i == 1);
+		room_finish(&room);
+	}
+}
+END_TEST
+
 #define CALL                                                                         \
 	"[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"look\"," \
 	"\"arguments\":\"{\\\"at\\\":1e2}\"}}]"
@@ -402,4 +438,6 @@ UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_long,
 	   a_call_for_a_tool_is_an_answer_of_its_own,
 	   a_contract_is_that_of_the_last_answer_not_of_the_calls_before,
 	   a_call_that_cant_be_made_is_asked_for_again,
-	   calls_for_tools_that_nobody_offered_are_no_answer)
+	   calls_for_tools_that_nobody_offered_are_no_answer,
+	   a_job_that_wants_one_candidate_never_leaves_it,
+	   the_next_candidate_is_not_for_a_job_that_wants_one)

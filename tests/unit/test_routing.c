@@ -12,9 +12,12 @@
 /* Three tiers: economy is small, frontier is ours and has no batch API. */
 static struct endpoint cloud = {.name = "cloud", .supports_batch = true};
 static struct endpoint cellar = {.name = "cellar", .self_hosted = true};
-static struct candidate small = {.endpoint = &cloud, .traits = {.context_window = 16000}};
-static struct candidate medium = {.endpoint = &cloud, .traits = {.context_window = 128000}};
-static struct candidate large = {.endpoint = &cellar, .traits = {.context_window = 1000000}};
+static struct candidate small = {
+	.endpoint = &cloud, .model = "s", .traits = {.context_window = 16000}};
+static struct candidate medium = {
+	.endpoint = &cloud, .model = "m/1", .traits = {.context_window = 128000}};
+static struct candidate large = {
+	.endpoint = &cellar, .model = "l", .traits = {.context_window = 1000000}};
 static struct tier tiers[] = {
 	{.name = "economy", .rank = 0, .candidates = &small, .candidate_count = 1},
 	{.name = "standard", .rank = 1, .candidates = &medium, .candidate_count = 1},
@@ -60,6 +63,7 @@ static void given(const char *routing)
 			   .reasoning_effort = "",
 			   .tier = "auto",
 			   .max_tier = "",
+			   .candidate = "",
 			   .lane = LANE_AUTO,
 			   .data_class = DATA_INTERNAL,
 			   .quality = QUALITY_NORMAL};
@@ -374,6 +378,31 @@ START_TEST(restricted_data_may_go_down_where_only_a_cheaper_tier_is_our_own)
 }
 END_TEST
 
+START_TEST(a_job_that_wants_one_candidate_goes_where_that_is)
+{
+	struct routing_decision d;
+	struct error err;
+
+	given("{}");
+	job.candidate = "cloud/m/1";
+	ck_assert_str_eq(decided().tier->name, "standard");
+	given_prompt_of(4000000);
+	ck_assert_str_eq(decided().tier->name, "standard");
+	job.candidate = "cloud/s";
+	job.quality = QUALITY_HIGH;
+	ck_assert_str_eq(tier_for(RULE("", UP)), "economy");
+	job.max_tier = "economy";
+	job.candidate = "cellar/l";
+	ck_assert(!routing_decide(&config, &job, NULL, NOW, &d, &err));
+	ck_assert_int_eq(err.kind, ERROR_REJECT);
+	ck_assert_ptr_nonnull(strstr(err.text, "cellar/l"));
+	job.max_tier = "";
+	job.candidate = "cloud/s";
+	job.data_class = DATA_RESTRICTED;
+	ck_assert(!routing_decide(&config, &job, NULL, NOW, &d, &err));
+}
+END_TEST
+
 START_TEST(a_prompt_goes_up_to_the_first_window_that_holds_it)
 {
 	given("{\"weights\":{\"complexity\":1,\"quality\":0,\"latency\":0,\"context\":0}}");
@@ -515,6 +544,7 @@ UNIT_TESTS(routing, a_plain_job_goes_to_the_cheapest_tier, each_signal_raises_th
 	   a_tier_that_is_not_configured_is_rejected,
 	   restricted_data_goes_only_where_a_model_is_our_own,
 	   restricted_data_may_go_down_where_only_a_cheaper_tier_is_our_own,
+	   a_job_that_wants_one_candidate_goes_where_that_is,
 	   a_prompt_goes_up_to_the_first_window_that_holds_it, the_deadline_decides_an_open_lane,
 	   the_time_that_is_left_begins_when_the_job_may, a_tier_without_a_batch_api_gets_no_batch,
 	   the_jobs_own_lane_beats_rules_and_deadline, the_decision_can_be_read_back_from_the_job,

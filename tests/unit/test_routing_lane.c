@@ -31,7 +31,7 @@ static const struct tier own = {.name = "own",
 
 static struct job job_with(nsec left)
 {
-	return (struct job){.lane = LANE_AUTO, .deadline = left ? NOW + left : 0};
+	return (struct job){.lane = LANE_AUTO, .candidate = "", .deadline = left ? NOW + left : 0};
 }
 
 /* Batches of "swift" took two hours; of "slow" thirty, but only `slow_batches` were seen. */

@@ -187,6 +187,26 @@ START_TEST(restricted_data_reaches_only_what_is_self_hosted)
 }
 END_TEST
 
+START_TEST(who_wants_one_candidate_waits_for_that)
+{
+	struct targets *targets = held_for(NSEC_PER_SEC);
+	struct pick_wish wish = {.only = "one/small"};
+	struct pick pick = targets_pick(targets, &tiers[0], &wish, NOW, 7);
+
+	ck_assert_ptr_null(pick.candidate);
+	ck_assert_uint_eq(pick.wait, NSEC_PER_SEC);
+	ck_assert_str_eq(pick.reason, "rate_hold");
+	breaker_trip(&targets_of(targets, &candidates[0])->breaker, NOW);
+	ck_assert(targets_broken(targets, &tiers[0], &wish, NOW));
+	wish.only = "other/small";
+	ck_assert_ptr_eq(targets_pick(targets, &tiers[0], &wish, NOW, 7).candidate, &candidates[1]);
+	ck_assert_uint_eq(targets_fitting(&tiers[0], &wish), 1);
+	wish.only = "other/smal";
+	ck_assert_uint_eq(targets_fitting(&tiers[0], &wish), 0);
+	targets_destroy(targets);
+}
+END_TEST
+
 START_TEST(where_nothing_is_self_hosted_restricted_data_goes_nowhere)
 {
 	struct targets *targets = held_for(0);
@@ -244,6 +264,6 @@ UNIT_TESTS(targets, a_free_one_is_chosen_where_another_is_held,
 	   what_a_job_avoids_is_not_waited_for,
 	   the_cheapest_is_chosen_wherever_it_stands_and_the_unpriced_last,
 	   the_fastest_is_chosen_by_what_was_measured, sixty_to_forty_is_sixty_to_forty,
-	   restricted_data_reaches_only_what_is_self_hosted,
+	   restricted_data_reaches_only_what_is_self_hosted, who_wants_one_candidate_waits_for_that,
 	   where_nothing_is_self_hosted_restricted_data_goes_nowhere,
 	   a_window_that_is_too_small_is_passed_over, a_tier_is_broken_when_all_that_fit_are)

@@ -22,32 +22,38 @@ static void set_text(json_t *object, const char *name, const char *text)
 		json_object_set_new(object, name, json_string(text));
 }
 
-static bool has_batch(const struct tier *tier)
+static bool has_batch(const struct model_place *place)
 {
-	for (size_t i = 0; i < tier->candidate_count; i++)
-		if (tier->candidates[i].endpoint->supports_batch)
+	for (size_t i = 0; i < place->tier->candidate_count; i++) {
+		const struct candidate *c = &place->tier->candidates[i];
+
+		if (c->endpoint->supports_batch &&
+		    (!place->candidate || candidate_is(c, place->candidate)))
 			return true;
+	}
 	return false;
 }
 
 /* A day is what providers take for a batch, so the batch lane it is where there is one. */
-static const char *lane_of(const struct turn *turn, const struct tier *tier)
+static const char *lane_of(const struct turn *turn, const struct model_place *place)
 {
 	if (strcmp(turn->lane, "auto") != 0)
 		return turn->lane;
-	return has_batch(tier) ? "batch" : "normal";
+	return has_batch(place) ? "batch" : "normal";
 }
 
-static json_t *routing_of(const struct turn *turn, const struct tier *tier)
+static json_t *routing_of(const struct turn *turn, const struct model_place *place)
 {
 	char deadline[TIMESTAMP_TEXT];
 
-	return json_pack("{s:s, s:s, s:s}", "tier", tier->name, "lane", lane_of(turn, tier),
-			 "deadline", timestamp_format(deadline, turn->expires_at));
+	return json_pack("{s:s, s:s*, s:s, s:s}", "tier", place->tier->name, "candidate",
+			 place->candidate, "lane", lane_of(turn, place), "deadline",
+			 timestamp_format(deadline, turn->expires_at));
 }
 
 /* Who pays, where it runs, and where it comes from. */
-static void complete(const struct turn *turn, const struct tier *tier, struct openai_line *line)
+static void complete(const struct turn *turn, const struct model_place *place,
+		     struct openai_line *line)
 {
 	json_t *metadata = json_object_get(line->job, "metadata");
 	char id[OPENAI_ID];
@@ -64,7 +70,7 @@ static void complete(const struct turn *turn, const struct tier *tier, struct op
 	set_text(line->job, "environment", turn->environment);
 	set_text(line->job, "usage_tier", turn->usage_tier);
 	set_text(line->job, "task", turn->task);
-	json_object_set_new(line->job, "routing", routing_of(turn, tier));
+	json_object_set_new(line->job, "routing", routing_of(turn, place));
 }
 
 static bool pack(const struct turn *turn, int32_t number, struct batch_job *job)
@@ -89,20 +95,20 @@ static bool pack(const struct turn *turn, int32_t number, struct batch_job *job)
 bool batch_job_make(const struct turn *turn, int32_t number, const char *bytes, size_t len,
 		    struct batch_job *job)
 {
-	const struct tier *tier;
+	struct model_place place;
 
 	*job = (struct batch_job){.problem = {.code = ""}};
 	if (!openai_line_read(bytes, len, &job->line, &job->problem))
 		return false;
-	tier = config_model_tier(turn->api->config, job->line.model);
-	if (!tier) {
+	place = config_model(turn->api->config, job->line.model);
+	if (!place.tier) {
 		job->problem = (struct openai_problem){.code = "model_not_found", .param = "model"};
 		snprintf(job->problem.message, sizeof(job->problem.message),
 			 "The model `%.100s` does not exist or you do not have access to it.",
 			 job->line.model);
 		return false;
 	}
-	complete(turn, tier, &job->line);
+	complete(turn, &place, &job->line);
 	return pack(turn, number, job);
 }
 

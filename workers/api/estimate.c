@@ -9,6 +9,7 @@
 struct range {
 	pico least;
 	pico most;
+	size_t candidates; /* that may be called */
 	size_t priced;
 };
 
@@ -36,6 +37,9 @@ static void widen(struct range *range, const struct api *api, const struct parce
 	int64_t cap = output_cap(api, parcel->job, c);
 	pico least, most;
 
+	if (!routing_may_call(c, parcel->job))
+		return;
+	range->candidates++;
 	if (!price)
 		return;
 	usage.output = smaller(likely, cap);
@@ -78,7 +82,7 @@ static void write_cost(const struct api *api, const struct parcel *parcel, int64
 	estimate_put_usd(w, "likely", range.priced ? range.least : PICO_UNPRICED);
 	estimate_put_usd(w, "most", range.priced ? range.most : PICO_UNPRICED);
 	json_key(w, "unpriced_candidates");
-	json_put_integer(w, (int64_t)(tier->candidate_count - range.priced));
+	json_put_integer(w, (int64_t)(range.candidates - range.priced));
 	json_close(w, '}');
 }
 
@@ -114,9 +118,11 @@ void estimate_write(const struct api *api, const struct parcel *parcel, nsec wal
 	int64_t likely = weather_output(api->weather, parcel->job->task), most = 0;
 
 	for (size_t i = 0; i < parcel->tier->candidate_count; i++) {
-		int64_t cap = output_cap(api, parcel->job, &parcel->tier->candidates[i]);
+		const struct candidate *c = &parcel->tier->candidates[i];
+		int64_t cap = output_cap(api, parcel->job, c);
 
-		most = cap > most ? cap : most;
+		if (routing_may_call(c, parcel->job) && cap > most)
+			most = cap;
 	}
 	likely = smaller(likely ? likely : UNKNOWN_OUTPUT, most);
 	json_open(w, '{');

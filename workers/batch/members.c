@@ -13,6 +13,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "provider.h"
+#include "routing_lane.h"
 #include "targets.h"
 #include "utf8.h"
 
@@ -288,7 +289,7 @@ static bool takes_it(const struct member *m, const struct candidate *candidate)
 	const struct endpoint *endpoint = candidate->endpoint;
 
 	return endpoint->supports_batch && batch_wire_find(endpoint->provider->dialect) &&
-	       (m->job->data_class != DATA_RESTRICTED || endpoint->self_hosted) &&
+	       routing_may_call(candidate, m->job) &&
 	       !memo_avoids(&m->memo, endpoint->name, candidate->model);
 }
 

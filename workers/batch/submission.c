@@ -199,7 +199,7 @@ static struct settlement *at_the_stop(struct batcher *w, struct member *m,
 
 	if (strcmp(policy, "dead") == 0)
 		return member_end(w, m, "DEAD", "budget", "the budget is used up for this period");
-	if (strcmp(policy, "degrade") == 0 && m->tier->rank > 0)
+	if (strcmp(policy, "degrade") == 0 && m->tier->rank > 0 && !*m->job->candidate)
 		return member_move(w, m, &w->config->tiers[0], LANE_BATCH, "budget");
 	return member_park(w, m, "budget", wait);
 }

@@ -38,6 +38,8 @@ static const struct argument table[] = {
 	ARGUMENT_TEXT(struct submit_wishes, tier, "tier", 'T', "TIER",
 		      "where to start (default auto: the router decides)"),
 	ARGUMENT_TEXT(struct submit_wishes, max_tier, "max-tier", 0, "TIER", "escalate no higher"),
+	ARGUMENT_TEXT(struct submit_wishes, candidate, "candidate", 0, "NAME",
+		      "only this one may answer, as PROVIDER/MODEL"),
 	ARGUMENT_TEXT(struct submit_wishes, lane, "lane", 'l', "LANE",
 		      "auto, express, normal or batch"),
 	ARGUMENT_TEXT(struct submit_wishes, quality, "quality", 'q', "WISH", "low, normal or high"),
@@ -107,6 +109,7 @@ static json_t *routing_of(const struct submit_wishes *wishes, nsec wall)
 
 	set_text(routing, "tier", wishes->tier);
 	set_text(routing, "max_tier", wishes->max_tier);
+	set_text(routing, "candidate", wishes->candidate);
 	set_text(routing, "lane", wishes->lane);
 	set_text(routing, "quality", wishes->quality);
 	set_text(routing, "data_class", wishes->data_class);

@@ -23,6 +23,7 @@ struct submit_wishes {
 	const char *schema;
 	const char *tier;
 	const char *max_tier;
+	const char *candidate;
 	const char *lane;
 	const char *quality;
 	const char *data_class;

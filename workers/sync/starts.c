@@ -12,6 +12,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "provider.h"
+#include "routing_lane.h"
 #include "worker.h"
 
 #define BEAT_TOO_OLD (10 * NSEC_PER_SEC)
@@ -204,7 +205,7 @@ static enum readiness at_the_stop(const struct worker *w, const struct work *wor
 {
 	if (strcmp(why->policy, "dead") == 0)
 		return end(why, "DEAD", "budget", "the budget is used up for this period");
-	if (strcmp(why->policy, "degrade") == 0 && work->tier->rank > 0) {
+	if (strcmp(why->policy, "degrade") == 0 && work->tier->rank > 0 && !*work->job->candidate) {
 		why->tier = &w->config->tiers[0];
 		return START_MOVE;
 	}
@@ -234,7 +235,8 @@ static const struct tier *cheaper_tier(struct worker *w, const struct work *work
 static enum readiness fall_back(struct worker *w, struct work *work, const struct task *task,
 				const struct pick_wish *wish, nsec now, struct readiness_why *why)
 {
-	bool may_move = task->cheaper_allowed && work->job->hop < w->config->worker.max_hops;
+	bool may_move = task->cheaper_allowed && !*work->job->candidate &&
+			work->job->hop < w->config->worker.max_hops;
 
 	if (!targets_broken(w->targets, work->tier, wish, now))
 		return START_WAIT;
@@ -259,12 +261,23 @@ static int64_t least_window(const struct work *work, const struct task *task,
 	return targets_fitting(work->tier, &wider) > 0 ? wider.min_window : 0;
 }
 
+static const char *no_candidate(const struct job *job)
+{
+	if (*job->candidate)
+		return "the tier has not the candidate that the job wants, or it may not see its "
+		       "data";
+	if (job->data_class == DATA_RESTRICTED)
+		return "data_class is restricted and the tier has no self-hosted candidate";
+	return "the tier has no candidate for this job";
+}
+
 static enum readiness decide(struct worker *w, struct work *work, nsec now,
 			     struct readiness_why *why)
 {
 	const struct task *task = config_task(w->config, work->job->task);
 	struct pick_wish wish = {
 		.restricted = work->job->data_class == DATA_RESTRICTED,
+		.only = work->job->candidate,
 		.memo = &work->memo,
 		.prefer = work->prefer,
 		.patience = work->prefer_until > now ? work->prefer_until - now : 0,
@@ -290,10 +303,7 @@ static enum readiness decide(struct worker *w, struct work *work, nsec now,
 	if (quota != QUOTA_GO)
 		return quota == QUOTA_WAIT ? START_WAIT : at_the_stop(w, work, why);
 	if (!pick.candidate && pick.wait == 0)
-		return end(why, "DEAD", "no_candidate",
-			   wish.restricted ? "data_class is restricted and the tier has no "
-					     "self-hosted candidate"
-					   : "the tier has no candidate for this job");
+		return end(why, "DEAD", "no_candidate", no_candidate(work->job));
 	if (!pick.candidate) {
 		*why = (struct readiness_why){.reason = pick.reason, .wait = pick.wait};
 		return fall_back(w, work, task, &wish, now, why);
@@ -325,6 +335,7 @@ bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *
 {
 	const struct task *task = config_task(w->config, work->job->task);
 	struct quota_refusal refusal = {0};
+	bool may_call = false;
 
 	if (!quota_pays(w, work))
 		return false;
@@ -332,13 +343,16 @@ bool starts_is_broke(struct worker *w, const struct work *work, nsec now, nsec *
 		const struct candidate *candidate = &work->tier->candidates[i];
 		struct quota_bound bound = bound_of(w, work, candidate, task);
 
+		if (!routing_may_call(candidate, work->job))
+			continue;
+		may_call = true;
 		if (!quota_is_out(w, work, targets_of(w->targets, candidate), &bound, now,
 				  &refusal) ||
 		    strcmp(refusal.policy, "park") != 0)
 			return false;
 	}
 	*wait = refusal.wait;
-	return work->tier->candidate_count > 0;
+	return may_call;
 }
 
 static bool any_task_falls_back(const struct config *config)
@@ -361,6 +375,7 @@ bool starts_is_stuck(struct worker *w, struct work *work, nsec now, nsec *wait)
 {
 	const struct task *task = config_task(w->config, work->job->task);
 	struct pick_wish wish = {.restricted = work->job->data_class == DATA_RESTRICTED,
+				 .only = work->job->candidate,
 				 .memo = &work->memo};
 	struct readiness_why why = {0};
 
