@@ -257,7 +257,8 @@ struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_
 	    model = pg_array(args, PG_TEXT), credential = pg_array(args, PG_TEXT),
 	    bound = pg_array(args, PG_INT8), tier = pg_array(args, PG_TEXT),
 	    day = pg_array(args, PG_INT4), taker = pg_array(args, PG_UUID),
-	    lease = pg_array(args, PG_UUID), amount = pg_array(args, PG_INT8);
+	    lease = pg_array(args, PG_UUID), amount = pg_array(args, PG_INT8),
+	    waited_ms = pg_array(args, PG_INT4), waited_for = pg_array(args, PG_TEXT);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct intent *intent = rows[i].intent;
@@ -276,6 +277,11 @@ struct pg_args *store_intend_args(const struct uuid *owner, const struct intend_
 		push_bound(args, bound, intent);
 		pg_push_string(args, tier, intent->tier);
 		pg_push_int(args, day, rows[i].day);
+		if (intent->waited_for)
+			pg_push_int(args, waited_ms, intent->waited_ms);
+		else
+			pg_push_null(args, waited_ms);
+		pg_push_string(args, waited_for, intent->waited_for);
 	}
 	return args;
 }

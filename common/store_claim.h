@@ -30,7 +30,9 @@ struct intent {
 	const char *model;
 	const char *credential;
 	const char *tier;
-	pico bound; /* PICO_UNPRICED: no price is known */
+	pico bound;		/* PICO_UNPRICED: no price is known */
+	const char *waited_for; /* in a worker, a constant; NULL: for nothing worth telling */
+	int waited_ms;
 };
 
 /* A message as the claim wants it. Everything is borrowed until the args are built. */

@@ -179,7 +179,7 @@ BEGIN
 		SELECT f.key, j.job_id FROM answer_followers f JOIN jobs j USING (job_id)
 		WHERE f.key = ANY (freed) AND j.state = 'PARKED' AND j.reason = 'same_job' ORDER BY j.job_id FOR UPDATE OF j SKIP LOCKED
 	), due AS (
-		UPDATE jobs j SET due = now(), changed_at = now() FROM waiting w WHERE j.job_id = w.job_id RETURNING w.key, j.job_id
+		UPDATE jobs j SET due = now() FROM waiting w WHERE j.job_id = w.job_id RETURNING w.key, j.job_id
 	), forgotten AS (
 		DELETE FROM answer_followers WHERE key = ANY (freed)
 	), sharing AS (

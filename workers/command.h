@@ -37,6 +37,7 @@ struct command {
 	X(wait)             \
 	X(jobs_list)        \
 	X(jobs_show)        \
+	X(explain)          \
 	X(jobs_cancel)      \
 	X(jobs_retry)       \
 	X(dead_list)        \

@@ -9,7 +9,8 @@ WITH held AS (
 ), asked AS (
 	UPDATE jobs j SET cancel_requested = true, changed_at = now(),
 		due = CASE WHEN j.state = 'PARKED' THEN now() ELSE j.due END,
-		reason = CASE WHEN j.state = 'PARKED' THEN 'cancel' ELSE j.reason END
+		reason = CASE WHEN j.state = 'PARKED' THEN 'cancel' ELSE j.reason END,
+		waits = CASE WHEN j.state = 'PARKED' THEN wait_over(j.waits, j.reason, j.changed_at) ELSE j.waits END
 	FROM standing s WHERE j.job_id = s.job_id AND s.state NOT IN ('DONE', 'DEAD', 'CANCELLED')
 ), buried AS (
 	INSERT INTO tombstones (job_id, run, hop, state, fingerprint)

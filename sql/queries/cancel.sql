@@ -7,7 +7,8 @@ WITH wanted AS MATERIALIZED (
 ), asked AS (
 	UPDATE jobs j SET cancel_requested = true, changed_at = now(),
 		due = CASE WHEN j.state = 'PARKED' THEN now() ELSE j.due END,
-		reason = CASE WHEN j.state = 'PARKED' THEN 'cancel' ELSE j.reason END
+		reason = CASE WHEN j.state = 'PARKED' THEN 'cancel' ELSE j.reason END,
+		waits = CASE WHEN j.state = 'PARKED' THEN wait_over(j.waits, j.reason, j.changed_at) ELSE j.waits END
 	FROM standing s WHERE j.job_id = s.job_id AND s.state NOT IN ('DONE', 'DEAD', 'CANCELLED')
 	RETURNING j.job_id
 ), buried AS (

@@ -34,6 +34,20 @@ SELECT json_build_object(
 			FROM ledger WHERE job_id = $1 AND kind <> 'share' GROUP BY attempt_id) l USING (attempt_id)
 		WHERE a.job_id = j.job_id), '[]'),
 	'shared_usd', (SELECT trim_scale(sum(l.amount) / 1e12)::text FROM ledger l WHERE l.job_id = $1 AND l.kind = 'share'),
+	'waits', coalesce((
+		SELECT json_agg(json_build_object('reason', w.reason, 'since', to_char(w.since, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+			'until', to_char(w.until, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'seconds', round(w.ms / 1000.0, 3), 'times', w.times)
+			ORDER BY w.since, w.until)
+		FROM (
+			SELECT k.reason, to_timestamp(k.since / 1000.0) AS since, to_timestamp(k.until / 1000.0) AS until, k.ms, k.times
+			FROM jsonb_to_recordset(j.waits) AS k(reason text, since int8, until int8, ms int8, times int)
+			UNION ALL SELECT a.waited_for, a.sent_at - make_interval(secs => a.waited_ms / 1000.0), a.sent_at, a.waited_ms, 1
+			FROM attempts a WHERE a.job_id = j.job_id AND a.waited_for IS NOT NULL
+			UNION ALL SELECT 'batch', a.sent_at, a.closed_at, extract(epoch FROM coalesce(a.closed_at, now()) - a.sent_at) * 1000, 1
+			FROM attempts a WHERE a.job_id = j.job_id AND a.mode = 'batch'
+			UNION ALL SELECT CASE j.state WHEN 'QUEUED' THEN 'queued' ELSE j.reason END, j.changed_at, NULL,
+				extract(epoch FROM now() - j.changed_at) * 1000, 1
+			WHERE j.state IN ('PARKED', 'QUEUED')) w), '[]'),
 	'owed', coalesce((
 		SELECT json_agg(json_build_object('kind', o.kind, 'topic', o.topic, 'tries', o.tries) ORDER BY o.created_at)
 		FROM outbox o WHERE o.job_id = j.job_id), '[]')

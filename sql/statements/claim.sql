@@ -49,7 +49,8 @@ WITH input AS MATERIALIZED (
 ), taken AS (
 	UPDATE jobs j SET state = CASE WHEN q.park_reason IS NULL THEN 'CLAIMED' ELSE 'PARKED' END::job_state, epoch = j.epoch + 1,
 		tier = q.tier, lane = q.lane::lane, owner = CASE WHEN q.park_reason IS NULL THEN $1::uuid END, claim_id = $2::uuid,
-		due = coalesce(q.due, CASE WHEN q.park_reason IS NOT NULL THEN now() END), reason = q.park_reason, changed_at = now()
+		due = coalesce(q.due, CASE WHEN q.park_reason IS NOT NULL THEN now() END), reason = q.park_reason, changed_at = now(),
+		waits = CASE WHEN j.changed_at < now() - interval '1 s' THEN wait_over(j.waits, 'queued', j.changed_at) ELSE j.waits END
 	FROM queued q WHERE j.job_id = q.job_id
 	RETURNING j.job_id, j.state, j.run, j.hop, j.epoch, j.day, j.tier, j.lane, j.progress, j.crash_count, j.cancel_requested
 )

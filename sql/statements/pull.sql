@@ -39,7 +39,8 @@ WITH RECURSIVE wants AS (
 		ORDER BY j.due LIMIT (w.most + 3) / 4 FOR UPDATE SKIP LOCKED
 	) p LIMIT CASE WHEN $6 THEN 1 END
 ), taken AS (
-	UPDATE jobs j SET state = 'CLAIMED', owner = $1, claim_id = $2, epoch = j.epoch + 1, due = NULL, reason = NULL, changed_at = now()
+	UPDATE jobs j SET state = 'CLAIMED', owner = $1, claim_id = $2, epoch = j.epoch + 1, due = NULL, reason = NULL, changed_at = now(),
+		waits = wait_over(j.waits, j.reason, j.changed_at)
 	WHERE j.job_id = ANY (ARRAY(SELECT job_id FROM fair UNION SELECT job_id FROM oldest)) -- by the key, however many are guessed
 	RETURNING j.job_id, j.state, j.run, j.hop, j.epoch, j.day, j.tier, j.lane, j.progress, j.crash_count, j.cancel_requested
 )

@@ -9,11 +9,11 @@
 #include "estimate.h"
 #include "json_writer.h"
 #include "looks.h"
-#include "reasons.h"
 #include "routes.h"
 #include "timestamp.h"
 #include "utf8.h"
 #include "vigil.h"
+#include "wait_reason.h"
 #include "weather.h"
 
 #define LONGEST_WAIT 60
@@ -174,7 +174,7 @@ static void write_wait(struct exchange *x, struct json_writer *w, const struct p
 		       int row)
 {
 	const char *state = pg_get_text(rows, row, JOB_STATE);
-	const char *words = reason_words(state, pg_get_text(rows, row, JOB_REASON));
+	const char *words = wait_reason_now(state, pg_get_text(rows, row, JOB_REASON));
 	const char *tier = pg_get_text(rows, row, JOB_TIER),
 		   *lane = pg_get_text(rows, row, JOB_LANE);
 	int64_t ahead;

@@ -7,9 +7,9 @@
 
 #include "ensure.h"
 #include "json_writer.h"
-#include "reasons.h"
 #include "routes.h"
 #include "store_change.h"
+#include "wait_reason.h"
 
 enum { JOB_UNIT = 7 }; /* of job.sql */
 
@@ -120,13 +120,24 @@ static void leave_out_costs(json_t *list)
 	}
 }
 
+static void add_words(json_t *waits)
+{
+	json_t *wait;
+	size_t i;
+
+	json_array_foreach (waits, i, wait)
+		json_object_set_new(wait, "words",
+				    json_string(wait_reason_words(json_text(wait, "reason", ""))));
+}
+
 static void explained(struct exchange *x, const struct pg_rows *rows)
 {
 	const char *text = pg_count(rows) > 0 ? pg_get_text(rows, 0, 0) : "{}";
 	AUTO_FINISH(buffer_finish) struct buffer body = {0};
 	struct error err;
 	json_auto_t *job = json_read(text, strlen(text), JSON_FOREIGN, &err);
-	const char *words = reason_words(json_text(job, "state", ""), json_text(job, "reason", ""));
+	const char *words = wait_reason_now(json_text(job, "state", ""),
+					    json_text(job, "reason", ""));
 
 	ENSURE(job); /* Postgres made it */
 	if (!(x->key->rights & RIGHT_COSTS)) {
@@ -135,6 +146,7 @@ static void explained(struct exchange *x, const struct pg_rows *rows)
 	}
 	if (words)
 		json_object_set_new(job, "waits_for", json_string(words));
+	add_words(json_object_get(job, "waits"));
 	AUTO(xfree) char *json = json_write(job);
 	buffer_text(&body, json);
 	exchange_json(x, 200, &body, NULL, 0);

@@ -154,8 +154,10 @@ static const struct argument_form show_form = {
 	.most_words = 1000,
 };
 
+typedef bool printer(const char *json, struct error *err);
+
 static bool show_job(struct session *session, const struct show_wishes *wishes, const char *word,
-		     struct error *err)
+		     printer *print, struct error *err)
 {
 	struct pg_args *args = pg_args_create();
 	struct uuid id;
@@ -178,25 +180,29 @@ static bool show_job(struct session *session, const struct show_wishes *wishes, 
 		puts(pg_get_text(rows, 0, 0));
 		return true;
 	}
-	return jobs_tree_print(pg_get_text(rows, 0, 0), err);
+	return print(pg_get_text(rows, 0, 0), err);
+}
+
+static int show_jobs(const struct show_wishes *wishes, const char *command, printer *print)
+{
+	AUTO_FINISH(session_finish) struct session session = {0};
+	int code = COMMAND_OK;
+	struct error err;
+
+	if (!session_open(&session, &wishes->common, &err))
+		return session_fail(command, &err);
+	for (size_t i = 0; i < wishes->common.word_count; i++)
+		if (!show_job(&session, wishes, wishes->common.words[i], print, &err))
+			code = session_fail(command, &err);
+	return code;
 }
 
 static int run_show(int argc, char **argv)
 {
-	AUTO_FINISH(session_finish) struct session session = {0};
 	struct show_wishes wishes = {0};
 	int code = arguments_parse(&show_form, &wishes, argc, argv);
-	struct error err;
 
-	if (code >= 0)
-		return code;
-	if (!session_open(&session, &wishes.common, &err))
-		return session_fail("jobs show", &err);
-	code = COMMAND_OK;
-	for (size_t i = 0; i < wishes.common.word_count; i++)
-		if (!show_job(&session, &wishes, wishes.common.words[i], &err))
-			code = session_fail("jobs show", &err);
-	return code;
+	return code >= 0 ? code : show_jobs(&wishes, "jobs show", jobs_tree_print);
 }
 
 const struct command command_jobs_show = {
@@ -205,4 +211,36 @@ const struct command command_jobs_show = {
 	.group = COMMAND_JOBS,
 	.run = run_show,
 	.form = &show_form,
+};
+
+/* --- explain --- */
+
+static const struct argument explain_table[] = {{0}};
+
+static const struct argument_form explain_form = {
+	.usage = "JOB...",
+	.summary = "Why jobs wait, and what they have waited for before: each wait with its "
+		   "reason, since\n"
+		   "when and for how long. What a worker holds for less than a tenth of a second "
+		   "is not told.",
+	.details = "  sluice explain 01890a5d-ac96-774b-bcce-b302099a8057\n",
+	.table = explain_table,
+	.least_words = 1,
+	.most_words = 1000,
+};
+
+static int run_explain(int argc, char **argv)
+{
+	struct show_wishes wishes = {0};
+	int code = arguments_parse(&explain_form, &wishes, argc, argv);
+
+	return code >= 0 ? code : show_jobs(&wishes, "explain", jobs_tree_explain);
+}
+
+const struct command command_explain = {
+	.name = "explain",
+	.summary = "why a job waits, and what it has waited for",
+	.group = COMMAND_JOBS,
+	.run = run_explain,
+	.form = &explain_form,
 };

@@ -8,6 +8,7 @@
 #include "duration.h"
 #include "json.h"
 #include "quote.h"
+#include "wait_reason.h"
 
 /* Everything that came from outside goes through here. */
 static void print_text(const char *text)
@@ -157,11 +158,61 @@ static void print_result(const json_t *result)
 	print_block("tool calls", json_text(result, "tool_calls", NULL));
 }
 
+static void print_wait(const json_t *wait)
+{
+	const char *reason = json_text(wait, "reason", "");
+	double seconds = json_number_or(wait, "seconds", 0);
+	int64_t times = json_integer_or(wait, "times", 1);
+	char text[DURATION_TEXT];
+
+	printf("  %s  %-10s for ", json_text(wait, "since", ""),
+	       duration_format(text, (nsec)(seconds * 1e3) * NSEC_PER_MSEC));
+	print_text(reason);
+	if (times > 1)
+		printf(" (%" PRId64 " times)", times);
+	printf("%s: %s\n", json_text(wait, "until", NULL) ? "" : ", still",
+	       wait_reason_words(reason));
+}
+
+static void print_waits(const json_t *job)
+{
+	const json_t *waits = json_object_get(job, "waits"), *wait;
+	size_t i;
+
+	if (json_array_size(waits) > 0)
+		puts("  waited");
+	json_array_foreach (waits, i, wait)
+		print_wait(wait);
+}
+
 static void print_owed(const json_t *debt)
 {
 	printf("  owed: %s to ", json_text(debt, "kind", ""));
 	print_text(json_text(debt, "topic", ""));
 	printf(", tried %" PRId64 " times\n", json_integer_or(debt, "tries", 0));
+}
+
+static void print_head(const json_t *job)
+{
+	printf("job %s  %s", json_text(job, "job_id", ""), json_text(job, "state", ""));
+	if (json_text(job, "reason", NULL) && *json_text(job, "reason", ""))
+		printf(" (%s)", json_text(job, "reason", ""));
+	printf("  run %" PRId64 ", hop %" PRId64 "\n", json_integer_or(job, "run", 0),
+	       json_integer_or(job, "hop", 0));
+}
+
+bool jobs_tree_explain(const char *json, struct error *err)
+{
+	json_auto_t *job = json_read(json, strlen(json), JSON_FOREIGN, err);
+
+	if (!job)
+		return error_wrap(err, "read the job");
+	print_head(job);
+	print_fact("waits for",
+		   wait_reason_now(json_text(job, "state", ""), json_text(job, "reason", "")));
+	print_fact("until", json_text(job, "due", NULL));
+	print_waits(job);
+	return true;
 }
 
 bool jobs_tree_print(const char *json, struct error *err)
@@ -172,15 +223,12 @@ bool jobs_tree_print(const char *json, struct error *err)
 
 	if (!job)
 		return error_wrap(err, "read the job");
-	printf("job %s  %s", json_text(job, "job_id", ""), json_text(job, "state", ""));
-	if (json_text(job, "reason", NULL) && *json_text(job, "reason", ""))
-		printf(" (%s)", json_text(job, "reason", ""));
-	printf("  run %" PRId64 ", hop %" PRId64 "\n", json_integer_or(job, "run", 0),
-	       json_integer_or(job, "hop", 0));
+	print_head(job);
 	if (json_bool_or(job, "tombstone", false))
 		puts("  only its tombstone is left: retention has dropped the rest");
 	print_facts(job);
 	print_block("message", json_text(job, "message", NULL));
+	print_waits(job);
 	print_attempts(json_object_get(job, "attempts"));
 	json_array_foreach (json_object_get(job, "results"), i, item)
 		print_result(item);

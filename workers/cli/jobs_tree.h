@@ -9,4 +9,7 @@
 /* Prints what sql/queries/jobs_show.sql answers. */
 bool jobs_tree_print(const char *json, struct error *err);
 
+/* Why the job waits now, and what it has waited for, from the same. */
+bool jobs_tree_explain(const char *json, struct error *err);
+
 #endif

@@ -549,7 +549,7 @@ static void read_pull(struct worker *w, const struct pg_rows *rows, nsec now)
 		work = work_create(&w->works, job, NULL, 0, xstrdup(claimed.headers));
 		work->weight = claimed.body_len;
 		intake_contract(w, work, claimed.body, claimed.body_len);
-		work->claimed_at = now;
+		work->claimed_at = work->idle_since = now;
 		work->tier = &w->config->tiers[0];
 		claims_adopt(w, work, &claimed, now);
 	}

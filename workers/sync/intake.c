@@ -191,7 +191,7 @@ static void take_job(struct worker *w, struct claim_group *group,
 	work->topic = message->topic;
 	work->partition = message->partition;
 	work->offset = message->offset;
-	work->claimed_at = now;
+	work->claimed_at = work->idle_since = now;
 	work->queued = message->timestamp_ms > REAL_TIMESTAMP && wall > sent ? wall - sent : 0;
 	examine(w, work);
 	if (!job->thin && !work->doomed && !work->park_reason &&

@@ -64,6 +64,8 @@ static void keep(struct worker *w, struct settlement *s, struct work *work,
 	s->wait = sequel->wait;
 	s->progress = memo_write(&work->memo);
 	work->wait_after = sequel->wait;
+	if (sequel->wait > 0)
+		work_waits(work, sequel->reason, sequel->wait);
 }
 
 static void remember_for_repair(struct work *work, const struct reply *reply,

@@ -99,6 +99,7 @@ static void go_on(struct worker *w, struct work *work, nsec now)
 	nsec wait = work->wait_after;
 
 	work->wait_after = 0;
+	work->idle_since = now;
 	if (wait == 0) {
 		work_move(&w->works, work, WORK_READY);
 		return;

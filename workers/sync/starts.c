@@ -409,6 +409,7 @@ static void wait_or_park(struct worker *w, struct work *work, const struct readi
 		return;
 	}
 	/* A little chance, so that what waits for the same thing does not come back as one. */
+	work_waits(work, why->reason, why->wait);
 	work->wake_at = now + why->wait + random_below(&w->random, why->wait / 4 + NSEC_PER_MSEC);
 	work_move(&w->works, work, WORK_WAITING);
 }
@@ -425,9 +426,12 @@ static bool holds_for_all(struct worker *w, const struct work *work,
 }
 
 /* The whole line waits, and who is next in it stays next. */
-static void pause_line(struct work_line *line, nsec wait, nsec now)
+static void pause_line(struct work_line *line, const struct readiness_why *why, nsec now)
 {
-	line->paused_until = now + (wait < LONGEST_PAUSE ? wait : LONGEST_PAUSE) + NSEC_PER_MSEC;
+	nsec wait = why->wait < LONGEST_PAUSE ? why->wait : LONGEST_PAUSE;
+
+	line->paused_until = now + wait + NSEC_PER_MSEC;
+	line->paused_for = why->reason;
 }
 
 static void start(struct worker *w, struct work_line *line, struct work *work, nsec now)
@@ -437,6 +441,7 @@ static void start(struct worker *w, struct work_line *line, struct work *work, n
 	switch (decide(w, work, now, &why)) {
 	case START_GO:
 		work_take(&w->works, work);
+		work_tell_wait(work, line, now);
 		if (w->to_intend_count == 0)
 			w->intend_at = now;
 		w->to_intend[w->to_intend_count++] = work;
@@ -446,7 +451,7 @@ static void start(struct worker *w, struct work_line *line, struct work *work, n
 		break;
 	case START_WAIT:
 		if (holds_for_all(w, work, &why, now))
-			pause_line(line, why.wait, now);
+			pause_line(line, &why, now);
 		else
 			wait_or_park(w, work, &why, now);
 		break;

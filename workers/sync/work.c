@@ -6,6 +6,7 @@
 #include "ensure.h"
 
 #define SHORT_FOR NSEC_PER_SEC
+#define SHORTEST_WAIT (100 * NSEC_PER_MSEC) /* that is worth telling */
 
 static void list_add(struct work_list *list, struct work *work)
 {
@@ -170,6 +171,27 @@ void work_move(struct works *works, struct work *work, enum work_state to)
 	list_add(&works->lists[to], work);
 	if (to == WORK_READY)
 		line_up(works, work);
+}
+
+void work_waits(struct work *work, const char *reason, nsec wait)
+{
+	if (work->waits_for && wait <= work->waits_most)
+		return;
+	work->waits_for = reason;
+	work->waits_most = wait;
+}
+
+/* Without a wait of its own it waited with its line, or for its turn. */
+void work_tell_wait(struct work *work, const struct work_line *line, nsec now)
+{
+	nsec waited = now - work->idle_since;
+	const char *with_all = line->paused_until > work->idle_since ? line->paused_for : "turn";
+
+	if (waited >= SHORTEST_WAIT) {
+		work->intent.waited_ms = (int)(waited / NSEC_PER_MSEC);
+		work->intent.waited_for = work->waits_for ? work->waits_for : with_all;
+	}
+	work->waits_for = NULL;
 }
 
 void work_hold(struct works *works, struct work *work)

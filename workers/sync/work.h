@@ -104,8 +104,11 @@ struct work {
 	nsec wake_at;	 /* WAITING */
 	nsec wait_after; /* how long it is to wait when its settlement has committed */
 	nsec claimed_at; /* monotonic */
-	nsec queued;	 /* from submit to claim; 0: not known */
-	nsec calling;	 /* spent in calls so far */
+	nsec idle_since; /* nothing was done for it since: its claim, or the last settlement */
+	const char *waits_for; /* the longest wait since, a constant; NULL: none */
+	nsec waits_most;       /* how long that was to be */
+	nsec queued;	       /* from submit to claim; 0: not known */
+	nsec calling;	       /* spent in calls so far */
 
 	struct fair_turn turn; /* READY: in the line of its tier */
 
@@ -122,6 +125,7 @@ struct work_list {
 struct work_line {
 	struct fair_queue *queue;
 	nsec paused_until; /* nothing of the tier can be started before */
+	const char *paused_for;
 };
 
 /* All of a worker's jobs: a list by state, and a table of those that are ours. */
@@ -143,6 +147,12 @@ void work_destroy(struct works *works, struct work *work);
 
 /* The one way to change state. */
 void work_move(struct works *works, struct work *work, enum work_state to);
+
+/* It waits, so long for this; of several waits before a call the longest counts. */
+void work_waits(struct work *work, const char *reason, nsec wait);
+
+/* It is to be called: what it waited for, and how long, is told with the intent. */
+void work_tell_wait(struct work *work, const struct work_line *line, nsec now);
 
 /* It is ours now: found by its id from here on. */
 void work_hold(struct works *works, struct work *work);
