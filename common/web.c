@@ -54,6 +54,7 @@ struct open_request {
 	enum stage stage;
 	bool suspended;
 	bool odd_path; /* %00 */
+	nsec begun;
 	size_t limit;  /* of the body */
 	struct buffer body;
 	FILE *file; /* that the body is in, once it is long; NULL: in `body` */
@@ -80,6 +81,7 @@ struct web {
 	char *token;
 	size_t max_body;
 	size_t (*body_limit)(void *context, const struct web_request *request);
+	void (*refused)(void *context, const struct web_refusal *refusal);
 	char *cert;
 	char *key;
 	struct open_request *handed;
@@ -333,7 +335,43 @@ static char *write_refusal(unsigned status, const char *id)
 			 refusals[i].detail, refusals[i].code);
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status)
+static void note_client(struct open_request *r)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+
+	if (address && address->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
+			  r->request.client, sizeof(r->request.client));
+	else if (address && address->sa_family == AF_INET6)
+		inet_ntop(AF_INET6,
+			  &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+			  r->request.client, sizeof(r->request.client));
+}
+
+static void tell(const struct web *web, const struct web_refusal *refusal)
+{
+	if (web->refused)
+		web->refused(web->context, refusal);
+}
+
+static void tell_request(struct open_request *r, unsigned status, const char *id)
+{
+	struct web_refusal refusal = {
+		.id = id,
+		.method = r->request.method,
+		.path = r->request.path,
+		.client = r->request.client,
+		.status = status,
+		.took = clock_now() - r->begun,
+	};
+
+	note_client(r);
+	tell(r->web, &refusal);
+}
+
+static enum MHD_Result refuse(struct open_request *r, unsigned status)
 {
 	struct uuid name = uuid_make();
 	char id[UUID_TEXT];
@@ -345,8 +383,9 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
 		set_header(response, "WWW-Authenticate", "Bearer");
 	set_header(response, "X-Request-Id", id);
 	set_header(response, "Connection", "close");
-	queued = MHD_queue_response(connection, status, response);
+	queued = MHD_queue_response(r->connection, status, response);
 	MHD_destroy_response(response);
+	tell_request(r, status, id);
 	return queued;
 }
 
@@ -431,23 +470,9 @@ static void *on_begin(void *context, const char *uri, struct MHD_Connection *con
 			  ->socket_context;
 	patience_await(&r->web->patience, &r->peer->wait, clock_now());
 	r->limit = r->web->max_body;
+	r->begun = clock_now();
 	r->odd_path = strstr(uri, "%00") != NULL;
 	return r;
-}
-
-static void note_client(struct open_request *r)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *address = info ? info->client_addr : NULL;
-
-	if (address && address->sa_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
-			  r->request.client, sizeof(r->request.client));
-	else if (address && address->sa_family == AF_INET6)
-		inet_ntop(AF_INET6,
-			  &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
-			  r->request.client, sizeof(r->request.client));
 }
 
 /* -- bodies -- */
@@ -534,12 +559,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		r->request.path = url;
 		r->stage = READING;
 		wrong = objection(r, version);
-		return wrong ? refuse(connection, wrong) : MHD_YES;
+		return wrong ? refuse(r, wrong) : MHD_YES;
 	case READING:
 		if (*len > 0) {
 			bool fits = take_piece(r, data, *len);
 
 			*len = 0;
+			if (!fits)
+				tell_request(r, MHD_HTTP_CONTENT_TOO_LARGE, "");
 			return fits ? MHD_YES : MHD_NO; /* a chunked flood: hang up */
 		}
 		if (r->web->closing || (r->file && !map_file(r)))
@@ -736,12 +763,22 @@ static bool read_tls(struct web *web, const struct web_settings *s, struct error
 	return web->key;
 }
 
-/* libmicrohttpd's messages are about clients' faults; its start tells us by its result. */
-static void ignore_log(void *context, const char *format, va_list args)
+/*
+ * libmicrohttpd's messages are about clients' faults; its start tells us by its result. What it
+ * refuses by itself is only told here: a request line or headers that are none, with the status of
+ * its answer, and a connection too many.
+ */
+static void read_log(void *context, const char *format, va_list args)
 {
-	(void)context;
-	(void)format;
-	(void)args;
+	static const char answered_with[] = "Error processing request (HTTP response code is %u";
+	static const char too_many[] = "Server reached connection limit";
+	struct web_refusal refusal = {.id = ""};
+
+	if (strncmp(format, answered_with, strlen(answered_with)) == 0)
+		refusal.status = va_arg(args, unsigned);
+	else if (strncmp(format, too_many, strlen(too_many)) != 0)
+		return;
+	tell(context, &refusal);
 }
 
 static bool start_daemon(struct web *web, const struct web_settings *s, const struct addrinfo *at)
@@ -764,7 +801,7 @@ static bool start_daemon(struct web *web, const struct web_settings *s, const st
 	if (web->cert)
 		flags |= MHD_USE_TLS;
 	web->daemon = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, web, MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
+		flags, 0, NULL, NULL, on_request, web, MHD_OPTION_EXTERNAL_LOGGER, read_log, web,
 		MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_URI_LOG_CALLBACK, on_begin, web,
 		MHD_OPTION_NOTIFY_COMPLETED, on_end, web, MHD_OPTION_NOTIFY_CONNECTION,
 		on_connection, web, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
@@ -782,6 +819,7 @@ struct web *web_create(const struct web_settings *settings, web_handler *handler
 	web->context = context;
 	web->max_body = settings->max_body ? settings->max_body : DEFAULT_BODY;
 	web->body_limit = settings->body_limit;
+	web->refused = settings->refused;
 	web->places = settings->max_connections ? settings->max_connections : DEFAULT_CONNECTIONS;
 	web->patience.idle = settings->idle_timeout ? settings->idle_timeout : DEFAULT_IDLE;
 	if (settings->token && settings->token[0])

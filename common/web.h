@@ -34,6 +34,16 @@
 
 struct web_request;
 
+/* A request that was refused before the handler could see it: what is known of it. */
+struct web_refusal {
+	const char *id;	    /* that its answer has; "": none, or no answer */
+	const char *method; /* NULL: not known, and so below */
+	const char *path;
+	const char *client;
+	unsigned status; /* 0: hung up on at once, there is no place for it */
+	nsec took;
+};
+
 struct web_settings {
 	const char
 		*listen; /* "127.0.0.1:9464", "[::1]:80", ":8080" for all addresses; port 0: any */
@@ -44,6 +54,8 @@ struct web_settings {
 	/* How long this request's body may be, asked when its headers are read; what is over 1 MiB
 	   waits in an unlinked file, not in memory. NULL: max_body. */
 	size_t (*body_limit)(void *context, const struct web_request *request);
+	/* Told of each refusal, for a log. NULL: nobody asks. */
+	void (*refused)(void *context, const struct web_refusal *refusal);
 	const char *token;     /* wanted as bearer token by every request; NULL or "": none */
 	const char *cert_file; /* both in PEM: TLS; NULL: plain */
 	const char *key_file;

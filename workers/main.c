@@ -173,6 +173,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 	argv[0] = name;
 	code = command->run(argc, argv);
+	log_flush();
 	if (fflush(stdout) != 0) { /* a full disk must not look like success */
 		perror("sluice: standard output");
 		return COMMAND_FAILED;

@@ -183,8 +183,11 @@ def changing(fleet, api, key):
     explained = api.ask("GET", f"/v1/jobs/{made}/explain", key=key).json
     same(explained["reason"], "not_before", "reason")
     sure("not to be started" in explained["waits_for"], f"words: {explained}")
+    same([wait["reason"] for wait in explained["waits"] if wait["until"] is None], ["not_before"], "what it waits for now")
     same(api.ask("DELETE", f"/v1/jobs/{made}", key=key).status, 202, "cancel")
     same(api.ask("GET", f"/v1/jobs/{made}?wait=20", key=key).json["state"], "cancelled", "state")
+    waits = api.ask("GET", f"/v1/jobs/{made}/explain", key=key).json["waits"]
+    sure(all(wait["until"] for wait in waits) and "not_before" in {wait["reason"] for wait in waits}, f"what it waited for: {waits}")
     problem(api.ask("DELETE", f"/v1/jobs/{made}", key=key), 409, "ended")
     claim("an ended job runs again")
     done = api.ask("POST", "/v1/jobs", job("again"), key).json["job_id"]
@@ -211,6 +214,50 @@ def contract(fleet, api, key):
     problem(api.ask("POST", "/v1/jobs", "", key=key), 400, "bad_job")
     sure(b"sluice_http_requests_total" in api.ask("GET", "/metrics", key=key).body, "metrics")
     same(api.ask("GET", "/healthz").status, 200, "health")
+
+
+def refusals(log):
+    """The lines of requests that no handler saw, as dictionaries."""
+    with open(log, encoding="utf-8") as file:
+        return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in file if "event=http_refused" in line]
+
+
+def access_log(fleet):
+    claim("what is refused before a handler runs has its line, without secrets; a flood of it has a hundred")
+    slow = make_key(fleet, "search", limit=1)
+    api = Api(fleet, "door").start()
+    wait_for(5, "the key is known", lambda: api.ask("GET", "/v1/files", key=slow).status == 200)
+    hush = "hush-hush"
+    asked = {
+        api.ask("GET", f"/v1/jobs?task={hush}").headers["X-Request-Id"]: ("401", "GET", "/v1/jobs"),
+        api.ask("GET", f"/v1/jobs/{hush}", key=f"slc_{hush}").headers["X-Request-Id"]: ("401", "GET", "/v1/jobs/{job_id}"),
+        api.ask("GET", f"/{hush}").headers["X-Request-Id"]: ("404", "GET", "-"),
+        api.ask("PUT", "/v1/jobs", "{}").headers["X-Request-Id"]: ("405", "PUT", "-"),
+        api.ask(hush.upper(), "/v1/jobs").headers["X-Request-Id"]: ("405", "-", "-"),
+        api.ask("GET", "/v1/jobs", key=slow).headers["X-Request-Id"]: ("429", "GET", "/v1/jobs"),
+    }
+    for head, told in ((f"POST /v1/jobs?{hush} HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n", ("413", "POST", "/v1/jobs")),
+                       (f"GET /v1/jobs HTTP/1.1\r\nHost: h\r\nHost: {hush}\r\n", ("400", "GET", "/v1/jobs"))):
+        answer = api.raw(f"{head}\r\n".encode()).decode()
+        asked[re.search("X-Request-Id: (\\S+)", answer)[1]] = told
+    api.raw(f"{hush} {hush}\r\n\r\n".encode())
+    wait_for(5, "all are told", lambda: len(refusals(api.log)) >= len(asked) + 1)
+    told = {line["request"]: (line["status"], line["method"], line["route"]) for line in refusals(api.log)}
+    same({name: told.get(name) for name in asked}, asked, "status, method and path's template of each")
+    others = {line for name, line in told.items() if name not in asked} - {("401", "GET", "/v1/files")}  # before the key was known
+    same(others, {("400", "-", "-")}, "the one that is no request at all")
+    before = len(refusals(api.log))
+    sure(all(line["ms"].isdigit() for line in refusals(api.log)), "how long it took")
+    for _ in range(400):
+        same(api.ask("GET", "/v1/jobs").status, 401, "status")
+    api.stop()
+    lines = refusals(api.log)
+    left_out = sum(int(line.get("suppressed", 0)) for line in lines)
+    written = len([line for line in lines if "status" in line])
+    same(written + left_out, before + 400, "lines, with those that were left out")
+    sure(left_out > 0, f"a flood is cut: {written} lines")
+    with open(api.log, encoding="utf-8") as log:
+        sure(hush not in log.read().lower(), "no secret, no query, no path of a client")
 
 
 def crashes(fleet, key):
@@ -290,6 +337,7 @@ def main():
         api.stop()
         waiter.join()
         sure(answers[0].status in (200, 0), f"answer: {answers[0].status}")
+        access_log(fleet)
         crashes(fleet, key)
         as_role(fleet, key)
         fleet.sluice("jobs", "cancel", made)

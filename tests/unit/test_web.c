@@ -23,6 +23,8 @@ static struct {
 	struct web_request *kept[8];
 	size_t kept_count;
 	int fed, wanted, over, whole;
+	int refusals;
+	char refusal[256]; /* the last */
 } seen;
 
 #define PIECES 40
@@ -63,12 +65,22 @@ static void on_request(void *context, struct web_request *request)
 		web_reply_text(request, 200, seen.line);
 }
 
+static void on_refusal(void *context, const struct web_refusal *refusal)
+{
+	(void)context;
+	seen.refusals++;
+	snprintf(seen.refusal, sizeof(seen.refusal), "%u %s %s from=%s id=%zu", refusal->status,
+		 refusal->method ? refusal->method : "-", refusal->path ? refusal->path : "-",
+		 refusal->client ? refusal->client : "-", strlen(refusal->id));
+}
+
 static struct web *serve(struct web_settings settings)
 {
 	struct error err;
 	struct web *web;
 
 	settings.listen = "127.0.0.1:0";
+	settings.refused = on_refusal;
 	web = web_create(&settings, on_request, NULL, &err);
 	ck_assert_msg(web, "%s", err.text);
 	return web;
@@ -253,6 +265,8 @@ START_TEST(what_two_servers_may_read_differently_is_refused)
 		ck_assert_msg(reply[0] == '\0' || strstr(reply, " 400 ") || strstr(reply, " 413 "),
 			      "%s\n-> %.40s", bad[i], reply);
 		ck_assert_msg(seen.requests == 0, "handled: %s", bad[i]);
+		ck_assert_msg(seen.refusals == (int)i + 1, "told %d times: %s", seen.refusals,
+			      bad[i]);
 	}
 	web_destroy(web);
 }
@@ -271,6 +285,8 @@ START_TEST(a_body_over_the_cap_is_refused_announced_or_not)
 				  "b\r\n01234567890\r\n0\r\n\r\n"),
 			 "");
 	ck_assert_int_eq(seen.requests, 1);
+	ck_assert_int_eq(seen.refusals, 3);
+	ck_assert_str_eq(seen.refusal, "413 POST / from=127.0.0.1 id=0");
 	web_destroy(web);
 }
 END_TEST
@@ -286,6 +302,8 @@ START_TEST(without_the_token_nothing_is_told)
 	expect(web, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic s3cret\r\n\r\n",
 	       "HTTP/1.1 401 ");
 	ck_assert_int_eq(seen.requests, 0);
+	ck_assert_int_eq(seen.refusals, 4);
+	ck_assert_str_eq(seen.refusal, "401 GET / from=127.0.0.1 id=36");
 	expect(web, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer s3cret\r\n\r\n",
 	       "HTTP/1.1 200 ");
 	web_destroy(web);
@@ -306,6 +324,23 @@ START_TEST(connections_are_limited_and_places_become_free_again)
 		close(clients[i]);
 	for (int i = 0; i < 20; i++)
 		expect(web, "GET /ok HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 200 ");
+	web_destroy(web);
+}
+END_TEST
+
+START_TEST(a_connection_too_many_of_one_address_is_told)
+{
+	struct web *web = serve((struct web_settings){.max_per_address = 1});
+	int first = dial(web), second;
+
+	say(first, "GET /ok HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_assert_ptr_nonnull(strstr(receive(web, first), "200 OK"));
+	second = dial(web);
+	ck_assert_str_eq(receive(web, second), "");
+	ck_assert_int_eq(seen.refusals, 1);
+	ck_assert_str_eq(seen.refusal, "0 - - from=- id=0");
+	close(second);
+	close(first);
 	web_destroy(web);
 }
 END_TEST
@@ -472,7 +507,8 @@ UNIT_TESTS(web, the_handler_gets_method_path_query_headers_and_body,
 	   a_reply_may_come_later_and_others_do_not_wait,
 	   a_client_that_left_may_still_be_replied_to,
 	   what_two_servers_may_read_differently_is_refused,
-	   a_body_over_the_cap_is_refused_announced_or_not, without_the_token_nothing_is_told,
+	   a_body_over_the_cap_is_refused_announced_or_not,
+	   a_connection_too_many_of_one_address_is_told, without_the_token_nothing_is_told,
 	   connections_are_limited_and_places_become_free_again, the_end_answers_what_is_still_open,
 	   an_address_that_can_not_be_had_is_named,
 	   a_long_answer_is_asked_for_piece_by_piece_and_comes_whole,

@@ -232,6 +232,7 @@ static bool open_web(struct api *api, struct error *err)
 		.idle_timeout = s->idle_timeout,
 		.max_body = s->max_body,
 		.body_limit = body_limit,
+		.refused = exchange_refused,
 		.cert_file = *s->cert_file ? s->cert_file : NULL,
 		.key_file = *s->key_file ? s->key_file : NULL,
 	};

@@ -126,22 +126,80 @@ static void tell_limits(const struct exchange *x, struct extra *extra)
 	set(extra, "RateLimit", extra->state.data);
 }
 
-static void count(const struct exchange *x, unsigned status, size_t len)
+/* The methods that may stand in a log: any other word of a client may be a secret, or long. */
+static const char *known_method(const char *method)
 {
-	const char *route = x->route ? x->route->pattern : "none";
-	nsec took = clock_now() - x->started;
+	static const char *const names[] = {"GET",     "HEAD",	"POST",	   "PUT",  "DELETE",
+					    "OPTIONS", "PATCH", "CONNECT", "TRACE"};
+
+	for (size_t i = 0; method && i < COUNT_OF(names); i++)
+		if (strcmp(names[i], method) == 0)
+			return names[i];
+	return "-";
+}
+
+/*
+ * The line of a request that no handler saw. Whoever sends such ones needs no key, so they are
+ * logged as warnings are: a hundred in ten seconds, and the next says how many were left out.
+ */
+static void log_refused(const char *id, const char *client, const char *key, const char *method,
+			const char *route, unsigned status, nsec took)
+{
+	log_warn("http_refused",
+		 "request=%s client=%s key=%s method=%s route=%s status=%u ms=%" PRIu64,
+		 *id ? id : "-", client ? client : "-", key, known_method(method), route, status,
+		 took / NSEC_PER_MSEC);
+}
+
+static void measure(const char *route, unsigned status, nsec took)
+{
 	char text[8];
 
 	snprintf(text, sizeof(text), "%u", status);
 	metrics_add(METRIC_http_requests_total, 1, LABELS(route, text));
 	metrics_observe_time(METRIC_http_request_seconds, took, LABELS(route));
+}
+
+static void count(const struct exchange *x, unsigned status, size_t len)
+{
+	const char *route = x->route ? x->route->pattern : "none";
+	const char *key = x->key ? x->key->id : "";
+	nsec took = clock_now() - x->started;
+
+	measure(route, status, took);
 	if (x->route && x->route->quiet)
 		return;
+	if (!x->handled) {
+		log_refused(x->id, x->request->client, key, x->request->method,
+			    x->route ? route : "-", status, took);
+		return;
+	}
 	log_info("http_request",
 		 "request=%s client=%s key=%s method=%s route=%s status=%u in=%zu out=%zu "
 		 "ms=%" PRIu64,
-		 x->id, x->request->client, x->key ? x->key->id : "", x->request->method, route,
-		 status, x->request->len, len, took / NSEC_PER_MSEC);
+		 x->id, x->request->client, key, x->request->method, route, status, x->request->len,
+		 len, took / NSEC_PER_MSEC);
+}
+
+static const char *route_of(const struct web_refusal *refusal)
+{
+	char copy[256], allowed[64];
+	const char *words[EXCHANGE_WORDS];
+	const struct route *route = refusal->path ? route_find(refusal->method, refusal->path, copy,
+							       words, allowed)
+						  : NULL;
+
+	return route ? route->pattern : NULL;
+}
+
+void exchange_refused(void *api, const struct web_refusal *refusal)
+{
+	const char *route = route_of(refusal);
+
+	(void)api;
+	measure(route ? route : "none", refusal->status, refusal->took);
+	log_refused(refusal->id, refusal->client, "", refusal->method, route ? route : "-",
+		    refusal->status, refusal->took);
 }
 
 void exchange_bytes(struct exchange *x, unsigned status, const char *content_type, const char *body,
@@ -447,6 +505,7 @@ void exchange_limited(struct exchange *x, enum purse_unit unit)
 
 static void let_in(struct exchange *x)
 {
+	x->handled = true;
 	x->route->handle(x);
 }
 

@@ -42,6 +42,7 @@ struct exchange {
 	char path[256];			   /* cut up for them */
 	struct uuid job_id;		   /* of the path, if it has one */
 	nsec started;
+	bool handled;	 /* it got as far as its handler */
 	nsec wait_until; /* of a long poll; 0: at once */
 	void *data;
 	void (*drop)(void *data);
@@ -55,6 +56,9 @@ struct exchange {
 
 /* From the web server: finds the route, the key and the handler. */
 void exchange_begin(void *api, struct web_request *request);
+
+/* From the web server: what it refused by itself. */
+void exchange_refused(void *api, const struct web_refusal *refusal);
 
 /* Again, after the keys were read. */
 void exchange_resume(struct exchange *x);

@@ -236,7 +236,6 @@ static int run(int argc, char **argv)
 	if (code != COMMAND_OK)
 		log_error("router_failed", "why=%s", err.text);
 	close_router(&router);
-	log_flush();
 	return code;
 }
 
