@@ -143,6 +143,7 @@ static void explained(struct exchange *x, const struct pg_rows *rows)
 	if (!(x->key->rights & RIGHT_COSTS)) {
 		leave_out_costs(json_object_get(job, "attempts"));
 		leave_out_costs(json_object_get(job, "results"));
+		json_object_del(job, "shared_usd");
 	}
 	if (words)
 		json_object_set_new(job, "waits_for", json_string(words));
