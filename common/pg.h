@@ -87,6 +87,7 @@ void pg_push_time(struct pg_args *args, int array, nsec wall);		   /* 0: SQL NUL
  * such bytes. */
 bool pg_args_save(const struct pg_args *args, struct buffer *out);
 struct pg_args *pg_args_load(const char *bytes, size_t len);
+int pg_args_count(const struct pg_args *args);
 
 /* --- results: getters abort on a wrong column type or number, which is a bug --- */
 int pg_count(const struct pg_rows *rows);

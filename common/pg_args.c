@@ -34,6 +34,11 @@ void pg_args_destroy(struct pg_args *args)
 	free(args);
 }
 
+int pg_args_count(const struct pg_args *args)
+{
+	return args->count;
+}
+
 static struct pg_value *add_value(struct pg_args *args, enum pg_type type)
 {
 	struct pg_value *value;

@@ -6,6 +6,10 @@
 
 #include "ensure.h"
 
+/* How many arguments a settle had before … */
+#define BEFORE_QUESTIONS 50
+#define BEFORE_TOOL_CALLS 54
+
 struct settlement *settlement_create(void)
 {
 	struct settlement *settlement = xcalloc(1, sizeof(*settlement));
@@ -210,4 +214,12 @@ struct pg_args *store_settle_args(struct settlement *const *settlements, size_t 
 	add_questions(args, settlements, count);
 	add_calls(args, settlements, count);
 	return args;
+}
+
+void store_settle_complete(struct pg_args *args)
+{
+	if (pg_args_count(args) == BEFORE_QUESTIONS)
+		add_questions(args, NULL, 0);
+	if (pg_args_count(args) == BEFORE_TOOL_CALLS)
+		add_calls(args, NULL, 0);
 }

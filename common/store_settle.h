@@ -101,4 +101,7 @@ void settlement_owe(struct settlement *settlement, const char *kind, const struc
 
 struct pg_args *store_settle_args(struct settlement *const *settlements, size_t count);
 
+/* Arguments that an older version has saved: what it did not know of yet is empty. */
+void store_settle_complete(struct pg_args *args);
+
 #endif

@@ -156,6 +156,7 @@ static void replay(struct worker *w, const char *path)
 			log_error("spool_rename", "file=%s why=%s", path, strerror(errno));
 		return;
 	}
+	store_settle_complete(args);
 	request = request_create(REQUEST_REPLAY, PG_SETTLE);
 	request->path = xstrdup(path);
 	w->replaying = true;
