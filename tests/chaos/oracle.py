@@ -24,7 +24,7 @@ FACTS.json says what the driver did:
     samples [{worker, at, kib, threads, files}]    what processes held, for I11
     balances                           table with every commit of a budget's balance
     limited                            calls the provider refused because of its limits
-    cache                              tasks keep answers: a job may be done without a call of its own
+    questions {job: question}          of tasks that keep answers: jobs that ask exactly the same
     batches [..]                       what the provider's list of batches says
     webhooks {jobs {id: secrets}, posts [{job, status, id, timestamp, signature, body}], forbidden}
 
@@ -233,7 +233,7 @@ def no_needless_calls(facts, seen):
             called = any((job, run) in calls for run in range(told["runs"]))
             results = seen.results.get((job, 0))
             if results and results[0]["outcome"] == "DONE" and \
-                    not (facts["cache"] and results[0]["reason"] == "cached"):
+                    not (job in facts["questions"] and results[0]["reason"] == "cached"):
                 v.look(called, f"job {job} is done without a call")
     if every:
         v.note = f"{sum(every.values()) / len({hop[:2] for hop in every}):.3f} calls a run"
@@ -520,10 +520,35 @@ def poison_is_kept(facts, seen):
     return v
 
 
+# --- I17: the answer cache ---
+
+def asked_once(facts, seen):
+    v = Verdict("I17", "a question is called for until it is answered, and all who ask get that answer")
+    asked = collections.defaultdict(list)
+    for job, question in facts["questions"].items():  # I1 tells of one that is missing
+        asked[question] += [dict(row, alone=seen.jobs[job]["crashes"] > 1) for row in seen.results.get((job, 0), [])]
+    for question, rows in asked.items():
+        bought = [row["output"] for row in rows if row["reason"] == "accepted"]
+        # Who was in two workers when they died is called by itself, whatever others ask.
+        calls = sum(row["reason"] == "accepted" and not row["alone"] for row in rows)
+        v.look(bought and calls <= 1, f"question {question} was answered by {len(bought)} calls")
+        for row in rows:
+            v.look(row["reason"] == "accepted" or row["reason"] == "cached" and row["output"] in bought,
+                   f"question {question}: {row['outcome']} {row['reason']} with another answer")
+    sharers = collections.defaultdict(set)
+    if facts["questions"]:
+        for attempt, job in seen.sql("SELECT attempt_id, job_id FROM ledger WHERE kind = 'share'"):
+            sharers[attempt].add(facts["questions"].get(job))
+    for attempt, questions in sharers.items():
+        v.look(len(questions) == 1, f"attempt {attempt} is shared by who asked otherwise: {questions}")
+    v.note = f"{len(asked)} questions, {len(facts['questions'])} jobs, {len(sharers)} shared calls"
+    return v
+
+
 INVARIANTS = [no_job_is_lost, one_outcome, ledger_is_bill, no_needless_calls, offsets_follow_rows,
               offsets_never_go_back, debts_are_paid, one_owner_at_a_time, limits_are_kept,
               work_goes_on, nothing_grows, webhooks_are_told, cancelled_is_cancelled, budgets_hold, batches_are_made_once,
-              poison_is_kept]
+              poison_is_kept, asked_once]
 
 
 def count_up(facts, seen):
@@ -544,7 +569,7 @@ def read_facts(path):
     with open(path, encoding="utf-8") as file:
         facts = json.load(file)
     for name, empty in (("jobs", {}), ("cancelled", {}), ("poison", []), ("conflicts", []),
-                        ("calls_once", False), ("cache", False), ("cut", []), ("samples", []),
+                        ("calls_once", False), ("questions", {}), ("cut", []), ("samples", []),
                         ("spoilt", []), ("first_hop", 0),
                         ("groups", {facts["group"]: list(facts["topics"])})):
         facts.setdefault(name, empty)

@@ -198,6 +198,47 @@ def random_kills(run):
         return run.verdict(world)
 
 
+class Questions:
+    """A few questions that many jobs ask, mixed with jobs of their own."""
+
+    def __init__(self, world, dice, number):
+        self.world, self.dice, self.number, self.asked = world, dice, number, {}
+
+    def ask(self, count):
+        made = []
+        for _ in range(count):
+            question = self.dice.randrange(self.number)
+            made.append(self.world.job(
+                tier="economy", task="kept", business_unit="search", feature=f"f{len(self.asked) % 7}",
+                prompt={"messages": [{"role": "user", "content": f"Question {question}: is this spam?"}]}))
+            self.asked[made[-1][1]["job_id"]] = question
+        self.world.submit_jobs(made)
+        self.world.submit(count // 10)
+
+
+@trial("same-question", fires={"kill -9": 4}, repeat=10)
+def same_question(run):
+    """Everybody asks the same few questions, of workers that are killed while one of them is called for all."""
+    kept = {"cache_ttl": "1h", "min_confidence": 0}
+    with run.world(simulator=["--latency", "uniform:300,3000"], config={"tasks": {"kept": kept}}) as world:
+        names = ["one", "two", "three"]
+        world.start(*names)
+        crowd = Questions(world, run.dice, 120)
+        for kills in range(10 if run.full else 4):
+            crowd.number += 30
+            crowd.ask(200)
+            wait_for(30 * PATIENCE, "some wait for another's call", lambda: world.number(
+                "SELECT count(*) FROM jobs WHERE state = 'PARKED' AND reason = 'same_job'") > 0, 0.05)
+            time.sleep(run.dice.uniform(0, 1.5))
+            worker = world.workers[run.dice.choice(names)]
+            world.kill(worker)
+            worker.start(wait=False)
+        ready(world, *names)
+        crowd.ask(100)
+        world.settle_down()
+        return run.verdict(world, questions=crowd.asked)
+
+
 @trial("zombie", fires={"SIGSTOP": 2}, repeat=5)
 def zombie(run):
     """Two workers sleep for three times the limit of a beat, with calls open, and wake to settle them."""
