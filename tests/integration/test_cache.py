@@ -143,9 +143,10 @@ def waiting(fleet, ids):
 
 
 def ask_many(fleet, asked, text, count=MANY, **more):
-    """In flight together: one is called, the others wait for it."""
+    """In flight together: one is called, the others wait for it. The provider keeps its answer back until it is told."""
+    fleet.control(pause=True)
     ids = asked.ask(text, count=count, **more)
-    wait_for(30, "all but one wait for it", lambda: waiting(fleet, ids) == count - 1, 0.05)
+    wait_for(60, "all but one wait for it", lambda: waiting(fleet, ids) == count - 1, 0.05)
     return ids
 
 
@@ -168,13 +169,13 @@ def check_shares(fleet, ids):
 
 def one_call_for_many(fleet, asked):
     claim(f"{MANY} of the same question in flight over two workers are one call, and share its cost to the pico-dollar")
-    fleet.control(latency="fixed:3000")
     before = calls(fleet)
     ids = ask_many(fleet, asked, "All at once?", business_unit="crowd")
     claimers = fleet.number(f"SELECT count(DISTINCT claim_id) FROM jobs WHERE job_id IN ({listed(ids)})")
     say(f"claimed in {claimers} groups; {waiting(fleet, ids)} wait for one call")
     shown = fleet.sluice("jobs", "list", "--state", "parked")
     sure("same_job" in shown, f"the list says what they wait for: {shown}")
+    fleet.control(pause=False)
     asked.wait(60)
     same(calls(fleet), before + 1, "calls")
     told = collections.Counter((event["reason"], event["cost_pico"] == "0") for event in events(fleet, ids))
@@ -208,12 +209,14 @@ def a_crowd_of_questions(fleet, asked, questions=40, each=25):
 def express_does_not_wait(fleet, asked):
     claim("an express job does not wait for a normal one")
     before = calls(fleet)
+    fleet.control(pause=True)
     asked.ask("Who is first?")
     wait_for(20, "it is called", lambda: calls(fleet) == before + 1)
     job = fleet.job(lane="express", business_unit="search", task="kept", feature="f",
                     prompt={"name": "spam", "version": "3", "messages": [{"role": "user", "content": "Who is first?"}]})
     asked.ids += fleet.produce([job])
     wait_for(20, "it is called as well", lambda: calls(fleet) == before + 2)
+    fleet.control(pause=False)
     asked.wait(60)
 
 
@@ -223,6 +226,7 @@ def a_cancelled_leader_is_replaced(fleet, asked):
     ids = ask_many(fleet, asked, "Never mind?", count=5)
     leader = fleet.value(f"SELECT job_id FROM jobs WHERE state = 'CLAIMED' AND job_id IN ({listed(ids)})")
     fleet.sluice("jobs", "cancel", leader)
+    fleet.control(pause=False)
     asked.wait(60)
     same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")),
          {"cancelled": "1", "accepted": "1", "cached": "3"}, "how they ended")
@@ -232,8 +236,9 @@ def a_cancelled_leader_is_replaced(fleet, asked):
 
 def a_dead_leader_strands_nobody(fleet, asked):
     claim("when the one that is called dies, the others are called for themselves, and end")
-    fleet.control(latency="fixed:1500", fault="refusal=1")
+    fleet.control(fault="refusal=1")
     ids = ask_many(fleet, asked, "Is it any good?", count=20, routing={"max_tier": "economy"})
+    fleet.control(pause=False)
     asked.wait(60)
     same(dict(fleet.sql(f"SELECT outcome, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")), {"DEAD": "20"},
          "how they ended")
@@ -247,13 +252,12 @@ def a_dead_leader_strands_nobody(fleet, asked):
 
 def a_killed_worker_strands_nobody(fleet, asked):
     claim(f"the caller's worker is killed in mid-call: all {MANY} end, each once, by one more call")
-    fleet.control(latency="fixed:4000")
     before = calls(fleet)
     ids = ask_many(fleet, asked, "Who is there?", business_unit="survivors")
     wait_for(20, "the call is on the wire", lambda: calls(fleet) == before + 1)
     caller = next(worker for worker in fleet.workers.values() if worker.calls_open() > 0)
     caller.kill()
-    fleet.control(latency="fixed:50")
+    fleet.control(pause=False)
     asked.wait(150)
     same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")),
          {"accepted": "1", "cached": str(MANY - 1)}, "how they ended")
@@ -263,18 +267,17 @@ def a_killed_worker_strands_nobody(fleet, asked):
 
 def a_stopped_worker_strands_nobody(fleet, asked):
     claim("the caller's worker is told to stop, and its grace ends in mid-call: the others go on")
-    fleet.control(latency="fixed:9000")
     fleet.start(*[name for name, worker in fleet.workers.items() if not worker.is_running()])
     before = calls(fleet)
     ids = ask_many(fleet, asked, "Must you go?", count=10)
     wait_for(20, "the call is on the wire", lambda: calls(fleet) == before + 1)
     caller = next(worker for worker in fleet.workers.values() if worker.calls_open() > 0)
     caller.term()
-    fleet.control(latency="fixed:50")
+    caller.wait(40)
+    fleet.control(pause=False)
     asked.wait(100)
     same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")),
          {"accepted": "1", "cached": "9"}, "how they ended")
-    caller.wait(30)
     promises.audit(fleet)
 
 
@@ -299,14 +302,12 @@ def main():
         it_is_purged(fleet, asked)
         one_call_for_many(fleet, asked)
         a_crowd_of_questions(fleet, asked)
-        fleet.control(latency="fixed:3000")
         express_does_not_wait(fleet, asked)
         a_cancelled_leader_is_replaced(fleet, asked)
         a_dead_leader_strands_nobody(fleet, asked)
         a_killed_worker_strands_nobody(fleet, asked)
         a_stopped_worker_strands_nobody(fleet, asked)
         roles_do_what_they_must(fleet)
-        fleet.control(latency="fixed:50")
         runs = a_retry_asks_anew(fleet, asked) + 1
         claim("each job ended once, and the ledger is the bill")
         fleet.stop()
