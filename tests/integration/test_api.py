@@ -333,7 +333,8 @@ def main():
         waiter = threading.Thread(target=lambda: answers.append(
             api.ask("GET", f"/v1/jobs/{made}?wait=60", key=key)))
         waiter.start()
-        wait_for(10, "it waits", lambda: b"sluice_http" in api.ask("GET", "/metrics", key=key).body)
+        wait_for(20, "its end is looked for, which is done while somebody waits", lambda: fleet.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice api%' AND query LIKE '%AS i(job_id) LEFT JOIN jobs%'"))
         api.stop()
         waiter.join()
         sure(answers[0].status in (200, 0), f"answer: {answers[0].status}")
