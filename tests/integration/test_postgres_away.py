@@ -1,5 +1,6 @@
 """Postgres crashes while hundreds of calls are open: the calls finish and wait on disk, no new one is
 made, and when Postgres is back everything is settled; even if a worker died meanwhile."""
+import contextlib
 import os
 import sys
 import time
@@ -37,6 +38,22 @@ def take_postgres_away(fleet):
     return fleet.control()["requests"]
 
 
+def processor_seconds(worker):
+    with open(f"/proc/{worker.process.pid}/stat") as file:
+        words = file.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def sleeps(worker):
+    """A loop that never sleeps would use most of a processor, however slow the machine."""
+    before, started = processor_seconds(worker), time.monotonic()
+    yield
+    used, passed = processor_seconds(worker) - before, time.monotonic() - started
+    say(f"a worker used {used:.2f} s of processor in {passed:.1f} s of outage")
+    sure(used < 0.1 * passed, "it sleeps while there is nothing to do")
+
+
 def check_silence(fleet, made, seconds):
     """Nothing may be called while Postgres is away: watched all the time."""
     until = time.monotonic() + seconds
@@ -61,7 +78,10 @@ def main():
         one, two = fleet.start("one", "two")
 
         claim("no call is made while Postgres is away, and none that was made is lost")
-        outage(fleet, ids, lambda made: check_silence(fleet, made, 12))
+        def watch(made):
+            with sleeps(one):
+                check_silence(fleet, made, 12)
+        outage(fleet, ids, watch)
         sure(one.is_running() and two.is_running(), "both workers outlived it")
         same(fleet.number("SELECT count(*) FROM attempts WHERE state = 'unknown'"), 0, "calls that were lost")
         same(fleet.number("SELECT coalesce(sum(count), 0) FROM repairs WHERE kind = 'orphan'"), 0,

@@ -155,11 +155,17 @@ void quota_bring(struct worker *w, const struct allowance_setting *setting, cons
 	worker_send(w, request_create(REQUEST_ALLOWANCE_SET, PG_QUOTA), "allowance_set", args);
 }
 
+/* Whether anything can be asked for at all. */
+static bool is_heard(const struct worker *w)
+{
+	return pg_ready(w->pgs[PG_QUOTA]) && w->registered && !w->ended;
+}
+
 void quota_run(struct worker *w, nsec now)
 {
 	struct quota *q = w->quota;
 
-	if (!pg_ready(w->pgs[PG_QUOTA]) || !w->registered || w->ended)
+	if (!is_heard(w))
 		return;
 	if (!q->seeded) {
 		q->seeded = true;
@@ -176,7 +182,7 @@ void quota_run(struct worker *w, nsec now)
 
 nsec quota_wake_at(const struct worker *w)
 {
-	return w->quota->turning ? 0 : w->quota->turn_at;
+	return w->quota->turning || !is_heard(w) ? 0 : w->quota->turn_at;
 }
 
 /* Somebody was refused who need not wait for the next round. */

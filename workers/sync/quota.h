@@ -73,7 +73,7 @@ void quota_run(struct worker *w, nsec now);
 void quota_answer(struct worker *w, struct request *request, struct pg_answer *answer, nsec now);
 /* The next turn as soon as may be: a breaker has opened or closed, which the fleet must know. */
 void quota_hurry(struct worker *w, nsec now);
-nsec quota_wake_at(const struct worker *w);
+nsec quota_wake_at(const struct worker *w); /* 0: a turn is under way, or there is nobody to ask */
 
 /* Whether any balance holds for the job: then its intent must name leases. */
 bool quota_pays(const struct worker *w, const struct work *work);

@@ -546,12 +546,14 @@ static nsec shorter(nsec a, nsec b)
 static nsec linger_ends(const struct worker *w, nsec nap, nsec now)
 {
 	nsec linger = w->config->worker.linger;
+	bool claims = pg_ready(w->pgs[PG_CLAIM]);
 
-	if (w->filling && pg_open(w->pgs[PG_CLAIM]) == 0)
+	/* Without its connection nothing can leave: then it is no reason to wake. */
+	if (w->filling && claims && pg_open(w->pgs[PG_CLAIM]) == 0)
 		nap = sooner(nap, now, w->filling->opened_at + linger);
-	if (w->to_intend_count > 0)
+	if (w->to_intend_count > 0 && claims)
 		nap = sooner(nap, now, w->intend_at + linger);
-	if (w->unsettled_count > 0 && w->settles_open == 0)
+	if (w->unsettled_count > 0 && w->settles_open == 0 && pg_ready(w->pgs[PG_SETTLE]))
 		nap = sooner(nap, now, w->settle_at + linger);
 	return nap;
 }
