@@ -3,7 +3,8 @@ their call, against how long they wait alone. Keyed as our producers do it (part
 everything in one partition, as a foreign producer may do it.
 
 JOBS=500 RUNS=5 BIG=20000 is the full version (with SLUICE_TEST_KAFKA=real: the embedded broker holds 5 MiB a
-partition), which holds the small unit to twice its wait alone; the short one allows a second more."""
+partition), which holds the small unit to twice its wait alone, and in one partition to the reading of what lies
+before it besides; the short one allows a second more."""
 import json
 import os
 import random
@@ -17,6 +18,7 @@ JOBS = int(os.environ.get("JOBS", 80))
 RUNS = int(os.environ.get("RUNS", 1))
 BIG = int(os.environ.get("BIG", 2500))
 SLACK = 0 if JOBS >= 500 else 1.0
+READ_AHEAD = 1000  # jobs a second, at least, that are claimed to get to what lies behind them
 RPM, PER_SECOND, WORKERS = 3000, 5, 2
 MODEL = "gpt-4o-mini"
 CONFIG = {
@@ -102,8 +104,9 @@ def a_run(fleet, run):
     claim(f"run {run + 1}: {JOBS} jobs of a small unit alone, {PER_SECOND} a second at random")
     alone = waits(fleet, send_small(fleet, 0, f"alone-{run}"), f"alone-{run}")
     tell("alone", alone)
-    bound = 2 * p99(alone) + SLACK
     for name, small, big in (("keyed", 0, (2, 3)), ("one-partition", 1, (1,))):
+        # In one partition the big one's jobs lie before the small one's: they are read ahead first.
+        bound = 2 * p99(alone) + (SLACK if name == "keyed" else max(SLACK, BIG / READ_AHEAD))
         claim(f"{name}: p99 of at most {bound * 1000:.0f} ms beside {BIG} jobs of a big unit, worth "
               f"{BIG / RPM * 60:.0f} s of the provider's limit")
         found = beside_a_big_one(fleet, run, name, small, big)
