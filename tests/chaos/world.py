@@ -203,7 +203,7 @@ class World(Fleet):
         path = os.path.join(self.directory, "cut.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"version": 1, "partitions": places}, file)
-        self.run([os.path.join(base.SOURCE, "scripts", "kafka"), "cut", path, "--dir",
+        self.run([os.path.join(base.SOURCE, "scripts", "kafka"), "delete", path, "--dir",
                   os.path.join(self.stack_directory, "kafka-real")])
         self.fired["messages cut"] = len(self.cut)
 
