@@ -303,7 +303,8 @@ def postgres_away(run):
         lock = world.lock_jobs()
         world.submit(60)
         wait_for(20 * PATIENCE, "claims wait for the lock", lambda: world.number(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass") > 0)
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE "
+            "'%INSERT INTO jobs%'") > 0)  # settles wait for it as well
         world.stack("down", "postgres")
         lock.wait()
         world.fired["postgres away"] += 1
