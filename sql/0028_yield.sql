@@ -5,8 +5,6 @@
 ALTER TABLE leases ADD COLUMN rank integer NOT NULL DEFAULT 6;
 COMMENT ON COLUMN leases.rank IS 'The first that asks: 0 express, 2 normal, 4 batch, one more for free plans; 6: nobody does.';
 
-DROP FUNCTION allow_turn(uuid, integer, integer[], uuid[], bigint[], bigint[], bigint[], bigint[], bigint[], integer[], integer[], boolean[]);
-
 -- One round trip for all that a worker needs. Per allowance: what it wants and the least it can use, what calls took
 -- less (or, below 0, more) than guessed, what replies told, and the lease it knows: another one of its own is dropped,
 -- with what is unspent of it. Comes back: the grant and its lease, the most a call may need in this period, the hold, what the provider says and we think.
@@ -96,7 +94,7 @@ BEGIN
 		thinks := a.thought;
 		share_used := CASE WHEN a.kind = 'balance' AND a.cap > 0 THEN (a.charged + a.reserved) / a.cap ELSE 0 END;
 		first := 6;
-		IF share_used >= 0.9 AND a.unit <> 'calls' THEN
+		IF share_used >= 0.9 AND a.unit NOT IN ('calls', 'enqueued_tokens') THEN
 			SELECT min(l.rank) INTO first FROM leases l WHERE l.allowance_id = ask.id AND l.expires_at > ts;
 		END IF;
 		RETURN NEXT;
@@ -135,7 +133,7 @@ BEGIN
 		UPDATE allowances x SET reserved = a.reserved, unknown = a.unknown, charged = a.charged, excess = a.excess,
 			period_start = a.period_start, period_end = a.period_end WHERE x.allowance_id = a.allowance_id;
 		-- Of the last tenth nothing while a call's lane or plan that comes before the batch lane asks for it.
-		wanted := EXISTS (SELECT FROM leases l WHERE l.allowance_id = a.allowance_id AND l.expires_at > ts AND l.rank < 4);
+		wanted := a.unit <> 'enqueued_tokens' AND EXISTS (SELECT FROM leases l WHERE l.allowance_id = a.allowance_id AND l.expires_at > ts AND l.rank < 4);
 		rooms := rooms || (CASE WHEN wanted THEN a.cap * 0.9 ELSE a.cap END - a.charged - a.reserved);
 		mosts := mosts || (a.cap - a.charged - a.unknown);
 		taken := taken || 0::numeric;
@@ -172,6 +170,17 @@ BEGIN
 	UPDATE allowances x SET reserved = x.reserved + t.amount FROM unnest(held, taken) AS t(id, amount)
 	WHERE x.allowance_id = t.id AND t.amount > 0;
 END $$;
+
+-- As workers of the version before call it, beside which this one must run.
+CREATE OR REPLACE FUNCTION allow_turn(me uuid, alive integer, ids integer[], known uuid[], wants bigint[], needs bigint[],
+	credits bigint[], limits bigint[], lefts bigint[], ages integer[], holds integer[], hits boolean[])
+RETURNS TABLE (allowance_id integer, granted bigint, lease_id uuid, most bigint, held_ms bigint, period_ms bigint,
+	says double precision, thinks double precision, share_used double precision)
+LANGUAGE sql AS $$
+	SELECT t.allowance_id, t.granted, t.lease_id, t.most, t.held_ms, t.period_ms, t.says, t.thinks, t.share_used
+	FROM allow_turn(me, alive, ids, known, wants, needs, credits, limits, lefts, ages, holds, hits,
+		array_fill(6, ARRAY[cardinality(ids)])) t
+$$;
 
 REVOKE EXECUTE ON FUNCTION allow_turn(uuid, integer, integer[], uuid[], bigint[], bigint[], bigint[], bigint[], bigint[],
 	integer[], integer[], boolean[], integer[]) FROM PUBLIC;

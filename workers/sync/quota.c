@@ -262,8 +262,7 @@ static void read_grant(struct worker *w, const struct pg_rows *rows, int row, ns
 	rule->open = !rule_is_balance(rule) && pg_is_null(rows, row, TURN_THINKS);
 	rule->share.most = pg_get_int(rows, row, TURN_MOST);
 	rule->period_ends = period > 0 ? now + period : 0;
-	rule->scarce = rule_is_balance(rule) && rule->unit != UNIT_CALLS && /* calls come back */
-		       pg_get_double(rows, row, TURN_USED) >= SCARCE;
+	rule->scarce = rule_is_used_up(rule) && pg_get_double(rows, row, TURN_USED) >= SCARCE;
 	rule->first = (int)pg_get_int(rows, row, TURN_FIRST);
 	if (held > 0 && now + held > rule->share.held_until)
 		rule->share.held_until = now + held;

@@ -18,6 +18,12 @@ bool rule_is_balance(const struct rule *rule)
 	return rule->share.kind == ALLOWANCE_BALANCE;
 }
 
+bool rule_is_used_up(const struct rule *rule)
+{
+	return rule_is_balance(rule) && rule->unit != UNIT_CALLS &&
+	       rule->unit != UNIT_ENQUEUED_TOKENS;
+}
+
 static bool fits(const char *wanted, const char *value)
 {
 	return !*wanted || strcmp(wanted, value) == 0;

@@ -85,6 +85,9 @@ struct quota {
 
 bool rule_is_balance(const struct rule *rule);
 
+/* A balance that calls use up, unlike one that they give back as they end. */
+bool rule_is_used_up(const struct rule *rule);
+
 /* A balance that holds for the job, at one provider or model at least. */
 bool rule_pays_for(const struct rule *rule, const struct job *job);
 

@@ -126,6 +126,8 @@ static bool yields(const struct worker *w, struct rule *rule, const struct work 
 {
 	int rank = rank_of(work);
 
+	if (!rule_is_used_up(rule))
+		return false;
 	rule->asked_at[rank] = now;
 	if (!rule->scarce || (rule->first >= rank && rule_first_here(rule, now) >= rank))
 		return false;
@@ -137,12 +139,36 @@ static bool yields(const struct worker *w, struct rule *rule, const struct work 
 	return true;
 }
 
+/* A balance that cannot pay for the call in this period. NULL: all can. Who is stopped by one asks
+ * for none. */
+static const struct rule *find_stop(struct worker *w, const struct work *work,
+				    const struct target *target, const struct quota_bound *bound,
+				    nsec now)
+{
+	struct quota *q = w->quota;
+
+	for (size_t i = 0; q->balances > 0 && i < q->count; i++) {
+		struct rule *rule = q->rules[i];
+
+		if (!rule_pays_for(rule, work->job) || !rule_holds_at(rule, target))
+			continue;
+		rule->used_at = now;
+		if (now < rule->share.until &&
+		    allowance_is_out_of_reach(&rule->share, of_balance(rule->unit, bound)))
+			return rule;
+	}
+	return NULL;
+}
+
 static enum quota_answer find_balances(struct worker *w, struct work *work,
 				       const struct target *target, const struct quota_bound *bound,
 				       nsec now, struct quota_refusal *refusal)
 {
 	struct quota *q = w->quota;
+	const struct rule *stopping = find_stop(w, work, target, bound, now);
 
+	if (stopping)
+		return stop(stopping, now, refusal);
 	for (size_t i = 0; q->balances > 0 && i < q->count; i++) {
 		struct rule *rule = q->rules[i];
 		int64_t amount = of_balance(rule->unit, bound);
@@ -156,9 +182,6 @@ static enum quota_answer find_balances(struct worker *w, struct work *work,
 				.reason = "quota", .policy = "", .wait = 60 * NSEC_PER_SEC};
 			return QUOTA_WAIT;
 		}
-		rule->used_at = now;
-		if (allowance_is_out_of_reach(&rule->share, amount) && now < rule->share.until)
-			return stop(rule, now, refusal);
 		if (yields(w, rule, work, now, refusal))
 			return QUOTA_WAIT;
 		if (!allowance_has(&rule->share, amount, now)) {
