@@ -20,7 +20,7 @@ FACTS.json says what the driver did:
     offsets                            file of committed offsets as seen meanwhile
     first_hop                          1 where the router comes first (0)
     took, bound                        seconds from the end of the faults to the end of the work
-    cut [..]                           bodies of messages that were deleted from their topics
+    cut [[topic, partition, offset, body]]      messages that were deleted from their topics
     samples [{worker, at, kib, threads, files}]    what processes held, for I11
     balances                           table with every commit of a budget's balance
     limited                            calls the provider refused because of its limits
@@ -38,7 +38,7 @@ import hmac
 import json
 import sys
 
-from evidence import Evidence, save
+from evidence import Evidence, Message, save
 from offsets import OffsetReader
 
 ENDS = {"DONE": "done", "DEAD": "dead", "CANCELLED": "cancelled"}
@@ -268,6 +268,10 @@ def offsets_follow_rows(facts, seen):
                 v.look(is_kept(seen, message),
                        f"{topic}/{message.partition}/{message.offset} is below the committed offset, "
                        "but there is no row")
+    for topic, partition, offset, body in facts["cut"]:
+        ends[topic, partition] = max(ends[topic, partition], offset + 1)
+        v.look(is_kept(seen, Message(topic, partition, offset, None, body)),
+               f"{topic}/{partition}/{offset} was deleted below the committed offset, but there is no row")
     for place, offset in committed.items():
         v.look(offset <= ends[place], f"{place}: {offset} is committed, {ends[place]} messages are there")
     v.note = f"{len(committed)} partitions"
@@ -302,7 +306,7 @@ def debts_are_paid(facts, seen):
     moves = {(body.get("job_id"), body.get("run", 0), body.get("hop", 0))
              for topic in facts["topics"] for body in thin_messages(seen, topic)}
     moves |= {(body["job_id"], body.get("run", 0), body.get("hop", 0))
-              for body in map(json.loads, facts["cut"]) if "prompt" not in body}
+              for body in (json.loads(message[3]) for message in facts["cut"]) if "prompt" not in body}
     for attempt in seen.attempts.values():
         if attempt.hop > facts["first_hop"]:
             v.look((attempt.job, attempt.run, attempt.hop) in moves,

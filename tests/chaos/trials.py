@@ -304,7 +304,7 @@ def postgres_away(run):
         world.submit(60)
         wait_for(20 * PATIENCE, "claims wait for the lock", lambda: world.number(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE "
-            "'%INSERT INTO jobs%'") > 0)  # settles wait for it as well
+            "'%Claim a group%'") > 0)  # settles wait for it as well
         world.stack("down", "postgres")
         lock.wait()
         world.fired["postgres away"] += 1

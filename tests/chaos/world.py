@@ -52,7 +52,7 @@ class World(Fleet):
         self.healed = self.took = None
         self.bound = REPAIR * PATIENCE + 60
         self.victims, self.broken, self.watches = {}, False, []
-        self.cut = []  # thin messages that were deleted from their topics
+        self.cut = []  # messages that were deleted from their topics
 
     # --- life ---
 
@@ -196,7 +196,8 @@ class World(Fleet):
         for group, topics in self.groups().items():
             offsets = OffsetReader(self.direct["brokers"], group).read(self.topic_sizes(topics))
             for topic in topics:
-                self.cut += [message.body for message in self.consume(topic)
+                self.cut += [[topic, message.partition, message.offset, message.body]
+                             for message in self.consume(topic)
                              if message.offset < offsets.get((topic, message.partition), 0)]
             places += [{"topic": topic, "partition": partition, "offset": offset}
                        for (topic, partition), offset in offsets.items() if offset > 0]
