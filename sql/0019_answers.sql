@@ -24,6 +24,7 @@ COMMENT ON COLUMN answers.made_by IS 'The job that was called for it.';
 
 -- Who is called for a question now. A leader that is no longer CLAIMED under its epoch leads nobody: whoever asks next takes
 -- its place, so nothing has to be undone when a worker dies. So does whoever has precedence: express does not wait for normal.
+-- Nor does an equal for one that has been at it for a minute, slow or in a back-off: one more call a minute at the most.
 CREATE TABLE answer_leads (
 	key          bytea PRIMARY KEY,
 	job_id       uuid NOT NULL,
@@ -31,6 +32,7 @@ CREATE TABLE answer_leads (
 	since        timestamptz NOT NULL DEFAULT now(),
 	spoilt_until timestamptz
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX answer_leads_since ON answer_leads (since);
 COMMENT ON COLUMN answer_leads.spoilt_until IS 'Its leader got no answer that can be given again: until then each job is called by itself.';
 
 -- Jobs PARKED as same_job, by what they wait for. A row too many does no harm.
@@ -40,12 +42,13 @@ CREATE TABLE answer_followers (
 	since  timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (key, job_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX answer_followers_since ON answer_followers (since);
 
 -- Before a job is called: is its answer there (hit), is it to be called (lead, and go where that helps nobody else), or does
--- it wait for another's call (wait: it is PARKED then, for `wait_ms` at the longest)? What is not ours is not answered for.
+-- it wait for another's call (wait: it is PARKED then, for `wait_ms` at the longest; 0: it has no time to)?
 -- Each step is a statement of its own, because each must see what was committed while the one before waited for its lock:
--- who has the lock of a key sees the answer of whoever had it before. Locks: leads by key, then jobs; only jobs that are in
--- the worker's own hands, so that no settle waits for us while we wait for it.
+-- who has the lock of a key sees the answer of whoever had it before. Locks: leads by key, then jobs. A settle has its jobs
+-- first, and then leads, so we wait for no job: whose row another has is not parked, but goes, and its intent finds out why.
 CREATE FUNCTION recall(worker uuid, ids uuid[], epochs integer[], keys bytea[], wait_ms bigint[])
 RETURNS TABLE (said_job uuid, said_verdict text, said_provider text, said_model text, said_json boolean, said_unmeasured boolean,
 	said_confidence real, said_output bytea) LANGUAGE plpgsql AS $$
@@ -71,14 +74,15 @@ BEGIN
 		WHERE t.key <> ALL (known) ORDER BY t.key, j.lane, j.free_plan, t.job_id) n
 	WHERE l.key = n.key AND (l.spoilt_until IS NULL OR l.spoilt_until <= now())
 		AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = l.job_id AND j.epoch = l.epoch AND j.state = 'CLAIMED'
-			AND (j.lane, j.free_plan) <= (n.lane, n.free_plan));
+			AND ((j.lane, j.free_plan) < (n.lane, n.free_plan)
+				OR (j.lane, j.free_plan) = (n.lane, n.free_plan) AND l.since > now() - interval '1 minute'));
 
 	WITH mine AS (
 		SELECT t.job_id, t.key, t.wait FROM unnest(ids, epochs, keys, wait_ms) AS t(job_id, epoch, key, wait)
 		JOIN jobs j ON j.job_id = t.job_id AND j.epoch = t.epoch AND j.owner = worker AND j.state = 'CLAIMED'
 			AND NOT j.cancel_requested
 		JOIN answer_leads l ON l.key = t.key AND l.job_id <> t.job_id AND (l.spoilt_until IS NULL OR l.spoilt_until <= now())
-		WHERE t.key <> ALL (known) ORDER BY t.job_id FOR UPDATE OF j
+		WHERE t.key <> ALL (known) AND t.wait > 0 ORDER BY t.job_id FOR UPDATE OF j SKIP LOCKED
 	), parked AS (
 		UPDATE jobs j SET state = 'PARKED', reason = 'same_job', owner = NULL, changed_at = now(),
 			due = now() + make_interval(secs => m.wait / 1000.0)
@@ -149,13 +153,16 @@ BEGIN
 END $$;
 
 -- A leader was decided, in the same transaction: kept (its answer is there), failed (it has none that can be given again),
--- left (cancelled), parked. Who waits for it is due now, but for a parked one: it will be back, and if not, the next of them
--- to be due leads. After a failure each is called by itself for a minute, so that a bad question does not go round them one
--- by one. An answer that is kept frees whoever waits for it, and those bear a part of the call (paid: its attempt, or null).
+-- left (cancelled, moved away, at a limit of its own), parked. Who waits for it is due now: but for one that left only the
+-- next, who leads, as it may leave for the same reason; for a parked one nobody: it will be back, and if not, the next of
+-- them to be due leads. After a failure each is called by itself for a minute, so that a bad question does not go round them
+-- one by one. An answer that is kept frees whoever waits for it, and those bear a part of the call (paid: its attempt, or
+-- null). No more than 5,000 at once, to keep the settle short: the others are due within their minute, and pay nothing.
 CREATE FUNCTION release_followers(asked bytea[], leaders uuid[], ends text[], paid uuid[], paid_months date[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
 	freed bytea[];
+	many bytea[];
 	woken integer;
 	shared integer;
 BEGIN
@@ -169,19 +176,22 @@ BEGIN
 		UPDATE answer_leads l SET spoilt_until = now() + interval '1 minute' FROM ended e
 		WHERE l.key = e.key AND l.job_id = e.job_id AND e.how = 'failed' RETURNING l.key
 	)
-	SELECT array_agg(DISTINCT key) INTO freed FROM (
-		SELECT key FROM gone WHERE how <> 'parked' UNION ALL SELECT key FROM spoilt
-		UNION ALL SELECT key FROM ended WHERE how = 'kept') f;
+	SELECT array_agg(DISTINCT key), coalesce(array_agg(DISTINCT key) FILTER (WHERE how <> 'left'), '{}') INTO freed, many FROM (
+		SELECT key, how FROM gone WHERE how <> 'parked' UNION ALL SELECT key, 'failed' FROM spoilt
+		UNION ALL SELECT key, how FROM ended WHERE how = 'kept') f;
 	IF freed IS NULL OR NOT EXISTS (SELECT FROM answer_followers WHERE key = ANY (freed)) THEN
 		RETURN 0;
 	END IF;
 	WITH waiting AS ( -- who is locked is being pulled or cancelled, and asks by itself
-		SELECT f.key, j.job_id FROM answer_followers f JOIN jobs j USING (job_id)
-		WHERE f.key = ANY (freed) AND j.state = 'PARKED' AND j.reason = 'same_job' ORDER BY j.job_id FOR UPDATE OF j SKIP LOCKED
+		SELECT w.key, w.job_id FROM unnest(freed) AS t(key), LATERAL (
+			SELECT f.key, j.job_id FROM answer_followers f JOIN jobs j USING (job_id)
+			WHERE f.key = t.key AND j.state = 'PARKED' AND j.reason = 'same_job'
+			ORDER BY f.job_id LIMIT CASE WHEN t.key = ANY (many) THEN 5000 ELSE 1 END FOR UPDATE OF j SKIP LOCKED) w
+		LIMIT 5000
 	), due AS (
 		UPDATE jobs j SET due = now() FROM waiting w WHERE j.job_id = w.job_id RETURNING w.key, j.job_id
 	), forgotten AS (
-		DELETE FROM answer_followers WHERE key = ANY (freed)
+		DELETE FROM answer_followers f USING due d WHERE f.key = d.key AND f.job_id = d.job_id
 	), sharing AS (
 		SELECT d.key, array_agg(d.job_id ORDER BY d.job_id) AS jobs FROM due d GROUP BY d.key
 	), buyer AS (
@@ -205,17 +215,19 @@ BEGIN
 	RETURN expired;
 END $$;
 
-CREATE FUNCTION forget_leads() RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_leads(most integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
 	forgotten integer;
 BEGIN
 	DELETE FROM answer_leads WHERE key IN (
 		SELECT l.key FROM answer_leads l WHERE l.since < now() - interval '1 hour' AND coalesce(l.spoilt_until, now()) <= now()
 			AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = l.job_id AND j.epoch = l.epoch AND j.state = 'CLAIMED')
-		ORDER BY l.key FOR UPDATE SKIP LOCKED);
+		ORDER BY l.since LIMIT most FOR UPDATE SKIP LOCKED);
 	GET DIAGNOSTICS forgotten = ROW_COUNT;
-	DELETE FROM answer_followers f WHERE f.since < now() - interval '1 hour'
-		AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = f.job_id AND j.state = 'PARKED' AND j.reason = 'same_job');
+	DELETE FROM answer_followers WHERE (key, job_id) IN (
+		SELECT f.key, f.job_id FROM answer_followers f WHERE f.since < now() - interval '1 hour'
+			AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = f.job_id AND j.state = 'PARKED' AND j.reason = 'same_job')
+		ORDER BY f.since LIMIT most FOR UPDATE SKIP LOCKED);
 	RETURN forgotten;
 END $$;
 
@@ -230,8 +242,8 @@ FROM ledger WHERE kind NOT IN ('adjustment', 'share') GROUP BY 1, 2, 3, 4;
 
 REVOKE EXECUTE ON FUNCTION keep_answer(bytea, bigint, date, uuid, text, text, text, boolean, boolean, double precision, bytea),
 	recall(uuid, uuid[], integer[], bytea[], bigint[]), share_cost(uuid, date, uuid[]),
-	release_followers(bytea[], uuid[], text[], uuid[], date[]), expire_answers(integer), forget_leads() FROM PUBLIC;
+	release_followers(bytea[], uuid[], text[], uuid[], date[]), expire_answers(integer), forget_leads(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keep_answer(bytea, bigint, date, uuid, text, text, text, boolean, boolean, double precision, bytea),
 	recall(uuid, uuid[], integer[], bytea[], bigint[]), share_cost(uuid, date, uuid[]),
-	release_followers(bytea[], uuid[], text[], uuid[], date[]), expire_answers(integer), forget_leads() TO sluice_worker;
+	release_followers(bytea[], uuid[], text[], uuid[], date[]), expire_answers(integer), forget_leads(integer) TO sluice_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON answers, answer_leads, answer_followers TO sluice_worker;

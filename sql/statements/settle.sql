@@ -121,7 +121,10 @@ WITH closing AS MATERIALIZED (
 		excess = greatest(0, a.charged + s.charge + a.reserved - s.freed - a.cap)
 	FROM locked l JOIN shifts s USING (allowance_id) WHERE a.allowance_id = l.allowance_id
 ), question AS MATERIALIZED (
-	SELECT q.key, q.ttl_ms, d.*, d.state = 'DONE' AND q.ttl_ms > 0 AS keeps
+	SELECT q.key, q.ttl_ms, d.*, d.state = 'DONE' AND q.ttl_ms > 0 AS keeps,
+		-- of its own, which says nothing of the question: at a limit, or away without a call that would be to blame
+		d.state = 'CANCELLED' OR d.reason IN ('deadline', 'max_cost', 'budget')
+			OR (d.state = 'QUEUED' AND NOT EXISTS (SELECT FROM closed c WHERE c.job_id = d.job_id)) AS leaves
 	FROM unnest($51::uuid[], $52::int[], $53::bytea[], $54::int8[]) AS q(job_id, epoch, key, ttl_ms)
 	JOIN decided d USING (job_id, epoch)
 ), kept AS MATERIALIZED ( -- by functions, so that whoever has no question pays for none of their plans
@@ -129,7 +132,7 @@ WITH closing AS MATERIALIZED (
 	FROM (SELECT * FROM question WHERE keeps ORDER BY key) q
 ), released AS MATERIALIZED ( -- in the order of the keys, after the charge is in the ledger
 	SELECT release_followers(array_agg(q.key ORDER BY q.key), array_agg(q.job_id ORDER BY q.key), array_agg(
-		CASE WHEN q.keeps THEN 'kept' WHEN q.state = 'PARKED' THEN 'parked' WHEN q.state = 'CANCELLED' THEN 'left' ELSE 'failed' END
+		CASE WHEN q.keeps THEN 'kept' WHEN q.state = 'PARKED' THEN 'parked' WHEN q.leaves THEN 'left' ELSE 'failed' END
 		ORDER BY q.key), array_agg(b.attempt_id ORDER BY q.key), array_agg(b.month ORDER BY q.key))
 	FROM question q LEFT JOIN booked b ON b.job_id = q.job_id AND b.kind = 'charge' AND b.purpose = 'accepted'
 	HAVING count(*) > 0

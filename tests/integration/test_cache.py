@@ -2,6 +2,7 @@
 becomes of it and of its worker, and all who asked share its cost."""
 import collections
 import json
+import time
 
 import promises
 from fleet import SCHEMA, Fleet, claim, same, say, sure, wait_for
@@ -181,6 +182,9 @@ def one_call_for_many(fleet, asked):
     told = collections.Counter((event["reason"], event["cost_pico"] == "0") for event in events(fleet, ids))
     same(told, {("accepted", False): 1, ("cached", True): MANY - 1}, "what the events say")
     bill, each = check_shares(fleet, ids)
+    same(fleet.number("SELECT sum(calls) FROM spend_share_per_feature WHERE usd > 0 AND "
+                      f"business_unit = (SELECT business_unit FROM jobs WHERE job_id = '{ids[0]}')"), 1, "calls of those that spent, in the view")
+    same(fleet.number("SELECT count(*) FROM spend_share_per_feature WHERE usd > 0 AND calls = 0"), 0, "features that spent without a call")
     say(f"{bill} pico-dollars in parts of {each}")
     leader = fleet.value(f"SELECT job_id FROM attempts WHERE job_id IN ({listed(ids)})")
     sure("shared_usd" in fleet.sluice("jobs", "show", leader), "the caller's story tells of the shares")
@@ -218,6 +222,65 @@ def express_does_not_wait(fleet, asked):
     wait_for(20, "it is called as well", lambda: calls(fleet) == before + 2)
     fleet.control(pause=False)
     asked.wait(60)
+
+
+def at(seconds):
+    """So many seconds from now, as a deadline."""
+    moment = time.time() + seconds
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03}Z"
+
+
+def a_deadline_is_not_waited_away(fleet, asked):
+    claim("near its deadline a job waits for a quarter of what is left, and for nobody in the last five seconds")
+    before = calls(fleet)
+    fleet.control(pause=True)
+    asked.ask("How soon?")
+    wait_for(20, "the first is called", lambda: calls(fleet) == before + 1)
+    patient = asked.ask("How soon?", routing={"deadline": at(100)})
+    wait_for(20, "it waits", lambda: waiting(fleet, patient) == 1, 0.05)
+    wait = float(fleet.value(f"SELECT extract(epoch FROM due - changed_at) FROM jobs WHERE job_id = '{patient[0]}'"))
+    sure(15 < wait <= 25, f"of 100 s it waits {wait}")
+    asked.ask("How soon?", routing={"deadline": at(4.9)})
+    wait_for(20, "who has no time to wait is called", lambda: calls(fleet) == before + 2)
+    fleet.control(pause=False)
+    asked.wait(60)
+    same(calls(fleet), before + 2, "calls")
+
+
+def a_slow_leader_is_overtaken(fleet, asked):
+    claim("when a call takes longer than a minute, one of those who wait is called as well, and one only")
+    before = calls(fleet)
+    ids = ask_many(fleet, asked, "What takes so long?", count=6)
+    fleet.sql(f"BEGIN; UPDATE answer_leads SET since = since - interval '61 s' WHERE job_id IN ({listed(ids)}); "
+              f"UPDATE jobs SET due = now() WHERE state = 'PARKED' AND job_id IN ({listed(ids)}); COMMIT")
+    wait_for(20, "another is called", lambda: calls(fleet) == before + 2)
+    wait_for(20, "the others have asked, and wait again", lambda: fleet.number(
+        f"SELECT count(*) FROM jobs WHERE state = 'PARKED' AND reason = 'same_job' AND epoch > 1 AND job_id IN ({listed(ids)})") == 4)
+    fleet.control(pause=False)
+    asked.wait(60)
+    same(calls(fleet), before + 2, "calls")
+    same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids)}) GROUP BY 1")),
+         {"accepted": "2", "cached": "4"}, "how they ended")
+    promises.audit(fleet)
+
+
+def a_limit_of_its_own_spoils_nothing(fleet, asked):
+    claim("when the one that is called ends at its own deadline, one other is called, for all of them")
+    before = calls(fleet)
+    end = time.time() + 8
+    fleet.control(pause=True, fault="violation=1")
+    leader, = asked.ask("For whom?", routing={"deadline": at(8)})
+    wait_for(20, "it is called", lambda: calls(fleet) == before + 1)
+    fleet.control(fault="none=0")
+    ids = asked.ask("For whom?", count=5)
+    wait_for(20, "the others wait for it", lambda: waiting(fleet, ids) == 5, 0.05)
+    wait_for(20, "its deadline is past", lambda: time.time() > end + 0.1)
+    fleet.control(pause=False)
+    asked.wait(60)
+    same(dict(fleet.sql(f"SELECT reason, count(*) FROM results WHERE job_id IN ({listed(ids + [leader])}) GROUP BY 1")),
+         {"deadline": "1", "accepted": "1", "cached": "4"}, "how they ended")
+    same(calls(fleet), before + 2, "calls")
+    promises.audit(fleet)
 
 
 def a_cancelled_leader_is_replaced(fleet, asked):
@@ -285,7 +348,7 @@ def roles_do_what_they_must(fleet):
     claim("workers may do all of this; analysts and the api reach no answer")
     for statement in ("SELECT * FROM recall(gen_random_uuid(), ARRAY[gen_random_uuid()], '{1}', ARRAY['a'::bytea], '{1000}')",
                       "SELECT release_followers(ARRAY['a'::bytea], ARRAY[gen_random_uuid()], '{kept}', '{NULL}', '{NULL}')",
-                      "SELECT share_cost(gen_random_uuid(), today(), '{}')", "SELECT expire_answers(9), forget_leads()",
+                      "SELECT share_cost(gen_random_uuid(), today(), '{}')", "SELECT expire_answers(9), forget_leads(9)",
                       "SELECT keep_answer('a', 1, today(), gen_random_uuid(), 't', 'p', 'm', true, false, NULL, '1')"):
         fleet.sql(f"BEGIN; SET LOCAL ROLE sluice_worker; {statement}; ROLLBACK")
     for role in ("sluice_analyst", "sluice_api"):
@@ -303,6 +366,9 @@ def main():
         one_call_for_many(fleet, asked)
         a_crowd_of_questions(fleet, asked)
         express_does_not_wait(fleet, asked)
+        a_deadline_is_not_waited_away(fleet, asked)
+        a_slow_leader_is_overtaken(fleet, asked)
+        a_limit_of_its_own_spoils_nothing(fleet, asked)
         a_cancelled_leader_is_replaced(fleet, asked)
         a_dead_leader_strands_nobody(fleet, asked)
         a_killed_worker_strands_nobody(fleet, asked)

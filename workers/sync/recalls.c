@@ -19,6 +19,7 @@
 
 #define MAX_RECALLS_OPEN 8
 #define LONGEST_WAIT (60 * NSEC_PER_SEC) /* for whoever leads, should nobody tell of its end */
+#define LEAST_LEFT (5 * NSEC_PER_SEC)	 /* before a deadline; with less, a job waits for nobody */
 #define SUSPECT_CRASHES 2		 /* such a job runs alone: nobody waits for it */
 
 bool recalls_wants(const struct worker *w, const struct work *work)
@@ -49,14 +50,18 @@ void recalls_add(struct worker *w, struct work *work)
 	w->to_recall[w->to_recall_count++] = work;
 }
 
-/* A deadline is kept by whoever pulls the job when it has come. */
+/* Before a deadline most of the time is kept for a call of its own. 0: all of it. */
 static nsec longest_wait(const struct job *job)
 {
 	nsec wall = clock_wall();
+	nsec left;
 
-	if (job->deadline == 0 || job->deadline > wall + LONGEST_WAIT)
+	if (job->deadline == 0)
 		return LONGEST_WAIT;
-	return job->deadline > wall ? job->deadline - wall : 0;
+	left = job->deadline > wall ? job->deadline - wall : 0;
+	if (left < LEAST_LEFT)
+		return 0;
+	return left / 4 < LONGEST_WAIT ? left / 4 : LONGEST_WAIT;
 }
 
 void recalls_resend(struct worker *w, struct request *request)
