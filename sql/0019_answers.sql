@@ -240,6 +240,37 @@ SELECT (sent_at AT TIME ZONE 'UTC')::date AS day, task, prompt_name, prompt_vers
 		AS reroutes_per_job
 FROM ledger WHERE kind NOT IN ('adjustment', 'share') GROUP BY 1, 2, 3, 4;
 
+CREATE OR REPLACE VIEW cost_per_model_day AS
+SELECT (hour AT TIME ZONE 'UTC')::date AS day, provider, model, tier, lane, sum(usd) AS usd, sum(calls)::bigint AS calls,
+	sum(input_tokens + cache_read_tokens + cache_write_tokens)::bigint AS prompt_tokens, sum(output_tokens)::bigint AS output_tokens,
+	1e6 * sum(usd) / nullif(sum(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), 0) AS usd_per_million_tokens
+FROM spend_hourly WHERE kind NOT IN ('unknown', 'share') GROUP BY 1, 2, 3, 4, 5;
+
+-- Nor is it traffic: whoever was called has both the calls and what they cost.
+CREATE OR REPLACE VIEW spend_share_per_feature AS
+SELECT day, business_unit, feature, usd, calls, usd / nullif(sum(usd) OVER (PARTITION BY day), 0) AS spend_share,
+	calls::numeric / nullif(sum(calls) OVER (PARTITION BY day), 0) AS traffic_share
+FROM (
+	SELECT (hour AT TIME ZONE 'UTC')::date AS day, business_unit, feature, sum(usd) AS usd, sum(calls)::bigint AS calls
+	FROM spend_hourly WHERE kind <> 'share' GROUP BY 1, 2, 3
+) called;
+
+CREATE OR REPLACE FUNCTION share_anomalies(ts timestamptz, factor numeric, min_usd numeric, min_calls bigint) RETURNS integer LANGUAGE sql AS $$
+	WITH features AS (
+		SELECT business_unit, feature, sum(usd) AS usd, sum(calls) FILTER (WHERE kind <> 'adjustment') AS calls FROM spend_hourly
+		WHERE hour > date_trunc('hour', ts) - interval '24 hours' AND hour <= ts AND kind <> 'share' GROUP BY 1, 2
+	), shares AS (
+		SELECT *, usd / nullif(sum(usd) OVER (), 0) AS spend, calls / nullif(sum(calls) OVER (), 0) AS traffic,
+			sum(calls) OVER () AS all_calls
+		FROM features
+	)
+	SELECT count(*) FILTER (WHERE alert('share', concat_ws('/', business_unit, nullif(feature, '')),
+		to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
+		jsonb_build_object('usd', round(usd, 6), 'spend_share', round(spend, 4), 'traffic_share', round(traffic, 4),
+			'factor', factor)))::integer
+	FROM shares WHERE factor > 0 AND all_calls >= min_calls AND usd >= min_usd AND spend > factor * traffic
+$$;
+
 REVOKE EXECUTE ON FUNCTION keep_answer(bytea, bigint, date, uuid, text, text, text, boolean, boolean, double precision, bytea),
 	recall(uuid, uuid[], integer[], bytea[], bigint[]), share_cost(uuid, date, uuid[]),
 	release_followers(bytea[], uuid[], text[], uuid[], date[]), expire_answers(integer), forget_leads(integer) FROM PUBLIC;

@@ -10,5 +10,5 @@ LEFT JOIN jobs j ON j.job_id = l.job_id
 LEFT JOIN results r ON r.day = j.day AND r.job_id = j.job_id AND r.run = j.run
 LEFT JOIN LATERAL (
 	SELECT g.input, g.cache_read, g.cache_write + g.cache_write_1h AS cache_write, g.output, g.reasoning FROM ledger g
-	WHERE g.job_id = j.job_id AND g.run = j.run AND g.purpose = 'accepted' ORDER BY g.at DESC LIMIT 1) u ON true
+	WHERE g.job_id = j.job_id AND g.run = j.run AND g.purpose = 'accepted' AND g.kind <> 'share' ORDER BY g.at DESC LIMIT 1) u ON true
 WHERE l.line > $3 ORDER BY l.line LIMIT $4::int4
