@@ -28,6 +28,13 @@ static struct verdict end_of_road(const struct matter *m, const char *reason)
 	return verdict(NEXT_DIE, reason);
 }
 
+/* Nobody else is answered, so it looks like an outage, but for longer than one lasts. */
+static bool is_failed_for_good(const struct matter *m)
+{
+	return m->history->failing >= CASCADE_LONGEST_OUTAGE &&
+	       m->history->uncounted / CASCADE_UNCOUNTED_PER_ATTEMPT >= m->policy->max_attempts;
+}
+
 /* The limit that forbids one more call; NULL: none does. */
 static const char *limit_reached(const struct matter *m)
 {
@@ -35,7 +42,7 @@ static const char *limit_reached(const struct matter *m)
 		return REASON_DEADLINE;
 	if (m->policy->max_cost > 0 && m->history->spent >= m->policy->max_cost)
 		return REASON_MAX_COST;
-	if (m->history->attempts >= m->policy->max_attempts)
+	if (m->history->attempts >= m->policy->max_attempts || is_failed_for_good(m))
 		return REASON_MAX_ATTEMPTS;
 	return NULL;
 }

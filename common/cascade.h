@@ -16,8 +16,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "money.h"
 #include "provider.h"
+
+/*
+ * Failures of the provider that use up no attempt have a bound of their own, or a request that
+ * breaks a provider with nobody else to answer would be sent for ever. They end a job, as
+ * max_attempts, when they are so many for each attempt and have gone on for so long.
+ *
+ * With the default settings a job alone with a dead candidate calls every 15 s (full jitter up to
+ * 30 s): 20 × 6 failures are half an hour, too short for an outage, hence the time. It is 12 h and
+ * some 2900 calls that cost nothing. Where the breaker opens, its probes come every 8 min: then 120
+ * take 16 h, even if one job made them all. The time alone would end a job that was called twice.
+ */
+#define CASCADE_UNCOUNTED_PER_ATTEMPT 20
+#define CASCADE_LONGEST_OUTAGE (12 * 3600 * NSEC_PER_SEC)
 
 /* What the task and the job allow. */
 struct cascade_policy {
@@ -39,6 +53,8 @@ struct cascade_history {
 	int hop;
 	int refusals;  /* before this one */
 	int transient; /* failures of the provider in a row, before this one */
+	int uncounted; /* failures of the provider since an answer that are no attempts, … */
+	nsec failing;  /* … and how long ago the first of them was */
 	pico spent;    /* this call included; unpriced calls count their bound */
 	bool past_deadline;
 	bool has_next_candidate;  /* another candidate of this tier may take it */

@@ -235,17 +235,25 @@ static struct cascade_policy policy_of(const struct court *court, const struct h
 	};
 }
 
+static nsec since(nsec then, nsec now)
+{
+	return then > 0 && now > then ? now - then : 0;
+}
+
 static struct cascade_history history_of(const struct court *court, const struct hearing *h)
 {
 	const struct job *job = h->job;
+	nsec now = clock_wall();
 	struct cascade_history history = {
 		.attempts = h->memo->attempts,
 		.repairs = h->memo->repairs,
 		.hop = job->hop,
 		.refusals = h->memo->refusals,
 		.transient = h->memo->transient,
+		.uncounted = h->memo->uncounted,
+		.failing = since(h->memo->failing_since, now),
 		.spent = h->memo->spent == PICO_UNPRICED ? 0 : h->memo->spent,
-		.past_deadline = job->deadline > 0 && clock_wall() > job->deadline,
+		.past_deadline = job->deadline > 0 && now > job->deadline,
 		.has_next_candidate = has_next_candidate(h),
 		.has_higher_tier = higher_tier(court, h, 0) != NULL,
 		.has_larger_window = has_larger_candidate(h) ||
@@ -515,6 +523,30 @@ static void describe(struct settlement *s, const struct reply *reply, const stru
 	utf8_copy(s->detail, sizeof(s->detail), text);
 }
 
+static void describe_outage(struct settlement *s, const struct hearing *h,
+			    const struct reply *reply)
+{
+	nsec failing = since(h->memo->failing_since, clock_wall());
+	char text[sizeof(s->detail)];
+
+	snprintf(text, sizeof(text),
+		 "the provider failed it %d times in %d h, beside the attempts; the last: %s%s%s",
+		 h->memo->uncounted, (int)(failing / (3600 * NSEC_PER_SEC)), reply->code,
+		 *reply->code && *reply->message ? ": " : "", reply->message);
+	utf8_copy(s->detail, sizeof(s->detail), text);
+}
+
+static void die(const struct hearing *h, const struct task *task, const struct verdict *verdict,
+		const struct reply *reply, const struct check *check, struct settlement *s)
+{
+	if (!answer_statically(h, task, s, verdict->reason))
+		hearing_decide(h, s, "DEAD", verdict->reason);
+	if (strcmp(verdict->reason, "max_attempts") == 0 && h->memo->attempts < task->max_attempts)
+		describe_outage(s, h, reply);
+	else
+		describe(s, reply, check);
+}
+
 static void accept(const struct court *court, const struct hearing *h,
 		   const struct verdict *verdict, const struct check *check, struct settlement *s)
 {
@@ -629,10 +661,7 @@ static void follow(const struct court *court, const struct hearing *h,
 		keep(sequel, verdict->reason, 0);
 		break;
 	case NEXT_DIE:
-		if (!answer_statically(h, config_task(court->config, h->job->task), s,
-				       verdict->reason))
-			hearing_decide(h, s, "DEAD", verdict->reason);
-		describe(s, reply, check);
+		die(h, config_task(court->config, h->job->task), verdict, reply, check, s);
 		break;
 	}
 }
@@ -667,12 +696,23 @@ static bool is_failure(const struct reply *reply)
 	return reply->kind == REPLY_UNAVAILABLE || reply->kind == REPLY_LOST;
 }
 
+/* The model has said something, whatever it is worth. */
+static bool is_word(const struct reply *reply)
+{
+	return reply->kind == REPLY_ANSWER || reply->kind == REPLY_REFUSED ||
+	       reply->kind == REPLY_TRUNCATED;
+}
+
 /* What the run has been through, this reply included. */
 static void remember(const struct hearing *h, const struct reply *reply, const struct settlement *s)
 {
-	h->memo->attempts += is_attempt(h, reply);
+	bool attempt = is_attempt(h, reply);
+
+	h->memo->attempts += attempt;
 	if (is_failure(reply))
-		h->memo->failed_at = clock_wall();
+		memo_fail(h->memo, attempt, clock_wall());
+	else if (is_word(reply))
+		memo_hear(h->memo);
 	memo_spend(h->memo, is_unknown(reply) ? h->intent->bound : s->cost, &reply->usage);
 }
 
@@ -683,11 +723,8 @@ static void learn(const struct hearing *h, const struct task *task, const struct
 
 	if (reply->kind == REPLY_REFUSED)
 		memo->refusals++;
-	if (reply->kind == REPLY_ANSWER || reply->kind == REPLY_REFUSED ||
-	    reply->kind == REPLY_TRUNCATED) {
+	if (is_word(reply))
 		memo->transient = 0;
-		memo->failed_at = 0;
-	}
 	memcpy(memo->signature, check->finding.signature, sizeof(memo->signature));
 	if (check->finding.valid && verdict->next != NEXT_ACCEPT && task->degraded_allowed &&
 	    !check->calls)

@@ -14,9 +14,10 @@
  *
  * What counts against max_attempts: every call, but for those that tell nothing of the job.
  * Throttled ones and those with a bad key never do. A failure of the provider that costs nothing
- * (5xx, overloaded, no connection) does only if the candidate answered others meanwhile: an outage,
- * however long, ends no job; a request that breaks a provider which works for others ends. A lost
- * answer may have to be paid for, so it counts, until the candidate's breaker opens.
+ * (5xx, overloaded, no connection) does only if the candidate answered others meanwhile: an outage
+ * ends no job; a request that breaks a provider which works for others ends. A lost answer may have
+ * to be paid for, so it counts, until the candidate's breaker opens. What is not counted has a wide
+ * bound of its own: cascade.h.
  */
 #ifndef SLUICE_HEARING_H
 #define SLUICE_HEARING_H

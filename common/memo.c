@@ -70,6 +70,8 @@ void memo_read(struct memo *memo, const char *text)
 	memo->refusals = (int)json_integer_or(stored, "refusals", 0);
 	memo->transient = (int)json_integer_or(stored, "transient", 0);
 	memo->failed_at = (nsec)json_integer_or(stored, "failed_at", 0);
+	memo->uncounted = (int)json_integer_or(stored, "uncounted", 0);
+	memo->failing_since = (nsec)json_integer_or(stored, "failing_since", 0);
 	memo->spent = json_bool_or(stored, "unpriced", false) ? PICO_UNPRICED
 							      : json_integer_or(stored, "spent", 0);
 	snprintf(memo->signature, sizeof(memo->signature), "%s",
@@ -100,6 +102,16 @@ static json_t *write_fallback(const struct memo *memo)
 	return kept;
 }
 
+static void write_failures(const struct memo *memo, json_t *stored)
+{
+	if (memo->failed_at > 0)
+		json_object_set_new(stored, "failed_at", json_integer((json_int_t)memo->failed_at));
+	if (memo->uncounted == 0)
+		return;
+	json_object_set_new(stored, "uncounted", json_integer(memo->uncounted));
+	json_object_set_new(stored, "failing_since", json_integer((json_int_t)memo->failing_since));
+}
+
 char *memo_write(const struct memo *memo)
 {
 	json_auto_t *stored = NULL;
@@ -118,8 +130,7 @@ char *memo_write(const struct memo *memo)
 			   (json_int_t)u->cache_write_1h, "output", (json_int_t)u->output,
 			   "reasoning", (json_int_t)u->reasoning);
 	ENSURE(stored);
-	if (memo->failed_at > 0)
-		json_object_set_new(stored, "failed_at", json_integer((json_int_t)memo->failed_at));
+	write_failures(memo, stored);
 	if (memo->avoided_count > 0)
 		json_object_set_new(stored, "avoided", write_avoided(memo));
 	if (memo->fallback)
@@ -167,6 +178,21 @@ void memo_forgive(struct memo *memo)
 	memo->avoided_count = 0;
 	memo->repairs = 0;
 	memo->signature[0] = '\0';
+}
+
+void memo_fail(struct memo *memo, bool is_attempt, nsec wall)
+{
+	memo->failed_at = wall;
+	if (is_attempt)
+		return;
+	if (memo->uncounted++ == 0)
+		memo->failing_since = wall;
+}
+
+void memo_hear(struct memo *memo)
+{
+	memo->failed_at = memo->failing_since = 0;
+	memo->uncounted = 0;
 }
 
 void memo_spend(struct memo *memo, pico cost, const struct usage *usage)

@@ -27,9 +27,11 @@ struct memo {
 	int attempts; /* made in this run; what counts as one: hearing.h */
 	int repairs;  /* with the present model */
 	int refusals;
-	int transient;	/* failures of the provider in a row */
-	nsec failed_at; /* the last of them, by the wall clock; 0: none since an answer */
-	pico spent;	/* PICO_UNPRICED: a part has no price */
+	int transient;	    /* failures of the provider in a row */
+	nsec failed_at;	    /* the last of them, by the wall clock; 0: none since an answer */
+	int uncounted;	    /* failures since an answer that used up no attempt … */
+	nsec failing_since; /* … and the first of them, by the wall clock; 0: none */
+	pico spent;	    /* PICO_UNPRICED: a part has no price */
 	struct usage usage;
 	char signature[96];		 /* of the last failure */
 	char *avoided[MEMO_MAX_AVOIDED]; /* "endpoint/model" that failed in this tier; owned */
@@ -52,6 +54,10 @@ void memo_finish(struct memo *memo);
 void memo_avoid(struct memo *memo, const char *endpoint, const char *model);
 bool memo_avoids(const struct memo *memo, const char *endpoint, const char *model);
 void memo_forgive(struct memo *memo); /* a new tier: nothing is avoided, no repairs made */
+
+/* The provider failed the job, or said something about it: then what was before is over. */
+void memo_fail(struct memo *memo, bool is_attempt, nsec wall);
+void memo_hear(struct memo *memo);
 
 void memo_spend(struct memo *memo, pico cost, const struct usage *usage);
 

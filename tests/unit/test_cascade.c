@@ -288,11 +288,19 @@ static void break_attempts(void)
 	history.attempts = policy.max_attempts;
 }
 
+static void break_patience(void)
+{
+	history.uncounted = policy.max_attempts * CASCADE_UNCOUNTED_PER_ATTEMPT;
+	history.failing = CASCADE_LONGEST_OUTAGE;
+}
+
 static const struct {
 	const char *reason;
 	void (*break_it)(void);
-} limits[] = {
-	{"deadline", break_deadline}, {"max_cost", break_cost}, {"max_attempts", break_attempts}};
+} limits[] = {{"deadline", break_deadline},
+	      {"max_cost", break_cost},
+	      {"max_attempts", break_attempts},
+	      {"max_attempts", break_patience}};
 
 START_TEST(a_limit_ends_every_step_that_would_call_again_with_its_own_reason)
 {
@@ -307,6 +315,20 @@ START_TEST(a_limit_ends_every_step_that_would_call_again_with_its_own_reason)
 			ASSERT_NEXT(DIE, limits[l].reason);
 		}
 	}
+}
+END_TEST
+
+START_TEST(an_outage_ends_a_job_by_its_length_and_its_failures_together)
+{
+	came_back(REPLY_UNAVAILABLE, false);
+	break_patience();
+	history.uncounted--;
+	ASSERT_NEXT(RETRY, "unavailable");
+	break_patience();
+	history.failing--;
+	ASSERT_NEXT(RETRY, "unavailable");
+	break_patience();
+	ASSERT_NEXT(DIE, "max_attempts");
 }
 END_TEST
 
@@ -560,6 +582,7 @@ UNIT_TESTS(cascade, a_valid_and_confident_answer_is_accepted,
 	   what_must_not_be_retried_goes_to_the_next_candidate_or_dies, an_invalid_request_is_dead,
 	   an_unknown_model_falls_back_or_dies,
 	   a_limit_ends_every_step_that_would_call_again_with_its_own_reason,
+	   an_outage_ends_a_job_by_its_length_and_its_failures_together,
 	   a_good_answer_is_accepted_however_late_or_dear,
 	   a_limit_does_not_hide_why_a_job_was_hopeless_anyway, without_a_cost_cap_any_cost_goes,
 	   the_hop_limit_forbids_escalation_but_not_the_tiers_other_candidates,

@@ -106,7 +106,7 @@ static void judge_call(struct room *room, const char *text, const char *name, co
 	judge_reply(room, &reply);
 }
 
-START_TEST(an_outage_uses_up_no_attempt_however_long)
+START_TEST(an_outage_uses_up_no_attempt_however_many_calls_it_fails)
 {
 	struct room room;
 
@@ -117,6 +117,59 @@ START_TEST(an_outage_uses_up_no_attempt_however_long)
 		ck_assert_int_eq(room.memo.attempts, 0);
 		ck_assert_msg(room.sequel.keeps, "after %d failures", i + 1);
 	}
+	room_finish(&room);
+}
+END_TEST
+
+/* Has the outage begun so long ago. */
+static void fail_since(struct room *room, nsec ago)
+{
+	room->memo.failing_since = clock_wall() - ago;
+}
+
+START_TEST(a_job_that_only_fails_where_nobody_else_calls_ends)
+{
+	int most = 2 * CASCADE_UNCOUNTED_PER_ATTEMPT;
+
+	for (int probes = 0; probes < 2; probes++) {
+		struct room room;
+
+		room_init(&room);
+		room.hearing.is_outage = probes;
+		for (int i = 1; i < most; i++) {
+			judge(&room, probes && i % 2 ? REPLY_LOST : REPLY_UNAVAILABLE);
+			ck_assert_msg(room.sequel.keeps, "after %d failures", i);
+			fail_since(&room, CASCADE_LONGEST_OUTAGE);
+		}
+		fail_since(&room, CASCADE_LONGEST_OUTAGE - 60 * NSEC_PER_SEC);
+		judge(&room, REPLY_UNAVAILABLE); /* so many, but not for so long */
+		ck_assert(room.sequel.keeps);
+		ck_assert_int_eq(room.memo.attempts, 0);
+		fail_since(&room, CASCADE_LONGEST_OUTAGE);
+		judge(&room, REPLY_UNAVAILABLE);
+		ck_assert_str_eq(room.settlement->state, "DEAD");
+		ck_assert_str_eq(room.settlement->reason, "max_attempts");
+		ck_assert_ptr_nonnull(
+			strstr(room.settlement->detail, "failed it 41 times in 12 h"));
+		room_finish(&room);
+	}
+}
+END_TEST
+
+START_TEST(an_answer_ends_an_outage_before_it_is_judged)
+{
+	struct room room;
+
+	room_init(&room);
+	room.memo.uncounted = 1000;
+	fail_since(&room, 2 * CASCADE_LONGEST_OUTAGE);
+	judge(&room, REPLY_TRUNCATED);
+	ck_assert(room.sequel.keeps);
+	ck_assert_int_eq(room.memo.uncounted, 0);
+	ck_assert_uint_eq(room.memo.failing_since, 0);
+	judge(&room, REPLY_UNAVAILABLE);
+	ck_assert(room.sequel.keeps);
+	ck_assert_int_eq(room.memo.uncounted, 1);
 	room_finish(&room);
 }
 END_TEST
@@ -427,7 +480,9 @@ START_TEST(calls_for_tools_that_nobody_offered_are_no_answer)
 }
 END_TEST
 
-UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_long,
+UNIT_TESTS(hearing, an_outage_uses_up_no_attempt_however_many_calls_it_fails,
+	   a_job_that_only_fails_where_nobody_else_calls_ends,
+	   an_answer_ends_an_outage_before_it_is_judged,
 	   a_failure_while_others_are_answered_is_the_jobs_own,
 	   when_it_failed_last_is_remembered_by_who_takes_it_over,
 	   a_lost_answer_may_cost_and_is_an_attempt_until_the_breaker_opens,

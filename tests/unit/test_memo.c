@@ -69,6 +69,42 @@ START_TEST(a_run_is_remembered_whole)
 }
 END_TEST
 
+START_TEST(failures_that_are_no_attempts_are_remembered_until_an_answer)
+{
+	struct memo before, after;
+	char *text;
+
+	memo_read(&before, "");
+	memo_fail(&before, false, 1000);
+	memo_fail(&before, true, 2000);
+	memo_fail(&before, false, 3000);
+	text = memo_write(&before);
+	memo_read(&after, text);
+	ck_assert_int_eq(after.uncounted, 2);
+	ck_assert_uint_eq(after.failing_since, 1000);
+	ck_assert_uint_eq(after.failed_at, 3000);
+	free(text);
+	memo_hear(&after);
+	ck_assert_ptr_null(memo_write(&after));
+	memo_finish(&before);
+	memo_finish(&after);
+}
+END_TEST
+
+START_TEST(a_memo_of_an_older_version_has_no_such_failures)
+{
+	struct memo memo;
+
+	memo_read(&memo, "{\"attempts\":2,\"failed_at\":1000}");
+	ck_assert_int_eq(memo.attempts, 2);
+	ck_assert_int_eq(memo.uncounted, 0);
+	ck_assert_uint_eq(memo.failing_since, 0);
+	memo_fail(&memo, false, 2000);
+	ck_assert_uint_eq(memo.failing_since, 2000);
+	memo_finish(&memo);
+}
+END_TEST
+
 START_TEST(one_unpriced_call_makes_the_run_unpriced_for_good)
 {
 	struct usage usage = {0};
@@ -105,4 +141,6 @@ END_TEST
 
 UNIT_TESTS(memo, a_fresh_run_has_nothing_to_remember, a_run_is_remembered_whole,
 	   what_is_to_be_quoted_is_remembered_until_it_is_forgotten,
+	   failures_that_are_no_attempts_are_remembered_until_an_answer,
+	   a_memo_of_an_older_version_has_no_such_failures,
 	   one_unpriced_call_makes_the_run_unpriced_for_good, the_surest_answer_is_kept)
