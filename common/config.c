@@ -183,7 +183,9 @@ struct model_place config_model(const struct config *config, const char *model)
 	tier = tier_with(config, json_text(aliases, model, model));
 	if (!tier)
 		tier = config_tier(config, model);
-	return tier || !others ? (struct model_place){.tier = tier} : mapped_place(config, others);
+	if (!tier && others)
+		return mapped_place(config, others);
+	return (struct model_place){.tier = tier};
 }
 
 const struct endpoint *config_endpoint(const struct config *config, const char *name)
