@@ -434,7 +434,8 @@ START_TEST(a_contract_is_that_of_the_last_answer_not_of_the_calls_before)
 	judge_call(&room, "Let me look.", "look", "{}");
 	ck_assert_str_eq(room.settlement->state, "DONE");
 	ck_assert_ptr_nonnull(room.settlement->tool_calls);
-	ck_assert_str_eq(room.settlement->output, "Let me look.");
+	ck_assert_uint_eq(room.settlement->output_len, strlen("Let me look."));
+	ck_assert_mem_eq(room.settlement->output, "Let me look.", strlen("Let me look."));
 	ck_assert(!room.settlement->is_json);
 	room_finish(&room);
 	schema_destroy(contract.schema);
