@@ -96,11 +96,11 @@ static bool take_prompt(struct work *work, const char *name, json_t *value)
 	return true;
 }
 
+/* An empty list is no tools. */
 static bool take_tools(struct work *work, const char *name, json_t *value)
 {
-	if (json_is_array(value) && json_array_size(value) == 0)
-		return true;
-	return take_prompt(work, name, value);
+	return (json_is_array(value) && json_array_size(value) == 0) ||
+	       take_prompt(work, name, value);
 }
 
 /* Without tools there is nothing to choose from. */

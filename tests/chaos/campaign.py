@@ -136,6 +136,7 @@ def rows_of(reports):
 
 def write_report(reports, wishes, directory, seconds):
     from evidence import save
+    # What was skipped is listed with its reason, and counts neither as a run nor as a bound.
     rows = list(rows_of([report for report in reports if report["verdict"] != "skipped"]))
     runs, passed = sum(r["runs"] for r in rows), sum(r["passed"] for r in rows)
     lines = [f"# Chaos, {wishes.length}, seed {wishes.seed}", "",

@@ -139,6 +139,18 @@ static bool yields(const struct worker *w, struct rule *rule, const struct work 
 	return true;
 }
 
+/* A balance that a call of the job there is paid from. */
+static bool pays(const struct rule *rule, const struct work *work, const struct target *target)
+{
+	return rule_pays_for(rule, work->job) && rule_holds_at(rule, target);
+}
+
+/* The call needs more than there will be of it in this period. */
+static bool falls_short(const struct rule *rule, const struct quota_bound *bound)
+{
+	return allowance_is_out_of_reach(&rule->share, of_balance(rule->unit, bound));
+}
+
 /* A balance that cannot pay for the call in this period. NULL: all can. Who is stopped by one asks
  * for none. */
 static const struct rule *find_stop(struct worker *w, const struct work *work,
@@ -150,11 +162,10 @@ static const struct rule *find_stop(struct worker *w, const struct work *work,
 	for (size_t i = 0; q->balances > 0 && i < q->count; i++) {
 		struct rule *rule = q->rules[i];
 
-		if (!rule_pays_for(rule, work->job) || !rule_holds_at(rule, target))
+		if (!pays(rule, work, target))
 			continue;
 		rule->used_at = now;
-		if (now < rule->share.until &&
-		    allowance_is_out_of_reach(&rule->share, of_balance(rule->unit, bound)))
+		if (now < rule->share.until && falls_short(rule, bound))
 			return rule;
 	}
 	return NULL;
@@ -173,7 +184,7 @@ static enum quota_answer find_balances(struct worker *w, struct work *work,
 		struct rule *rule = q->rules[i];
 		int64_t amount = of_balance(rule->unit, bound);
 
-		if (!rule_pays_for(rule, work->job) || !rule_holds_at(rule, target))
+		if (!pays(rule, work, target))
 			continue;
 		if (work->takes.count == MAX_QUOTA_TAKES) {
 			log_error("too_many_allowances", "unit=%s most=%d",
@@ -235,9 +246,8 @@ bool quota_is_out(const struct worker *w, const struct work *work, const struct 
 	for (size_t i = 0; q->balances > 0 && i < q->count; i++) {
 		const struct rule *rule = q->rules[i];
 
-		if (!rule_pays_for(rule, work->job) || !rule_holds_at(rule, target) ||
-		    now >= rule->period_ends ||
-		    !allowance_is_out_of_reach(&rule->share, of_balance(rule->unit, bound)))
+		if (!pays(rule, work, target) || now >= rule->period_ends ||
+		    !falls_short(rule, bound))
 			continue;
 		stop(rule, now, refusal);
 		return true;
